@@ -1,0 +1,5 @@
+"""The family, one file each."""
+
+from course_lib.models.bert import Bert, BertConfig
+
+__all__ = ["Bert", "BertConfig"]
