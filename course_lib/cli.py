@@ -1,0 +1,94 @@
+"""The command `course`. Each subcommand imports what it needs when it runs, so that `course --help` is quick."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def lab(options: argparse.Namespace) -> int:
+    from course_lib.lab import open_lab
+
+    return open_lab(options.port, browser=not options.no_browser)
+
+
+def grade(options: argparse.Namespace) -> int:
+    from course_lib.grading.runner import grade
+
+    return grade(options.units, html=options.html)
+
+
+def progress(options: argparse.Namespace) -> int:
+    from course_lib.grading.progress import report
+
+    print(report(options.unit))
+    return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    from course_lib.doctor import examine
+
+    return examine()
+
+
+def reset(options: argparse.Namespace) -> int:
+    from course_lib.grading.runner import reset
+
+    return reset(options.unit)
+
+
+def build(options: argparse.Namespace) -> int:
+    from course_lib.build import build
+
+    return build(options.names or None, check=options.check)
+
+
+def parser() -> argparse.ArgumentParser:
+    """All subcommands and their options."""
+    top = argparse.ArgumentParser(prog="course", description="Transformer Variants, an interactive course.")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(run, text: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(run.__name__, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        one.set_defaults(run=run)
+        return one
+
+    one = command(lab, "open the lessons in JupyterLab")
+    one.add_argument("--no-browser", action="store_true", help="print the address only")
+    one.add_argument("--port", type=int, help="the port (8888, or the next that is free)")
+
+    one = command(grade, "run exercises from top to bottom and print their points")
+    one.add_argument("units", nargs="*", metavar="UNIT", help="for instance 01 (all that were begun)")
+    one.add_argument("--html", metavar="FILE", help="write the feedback to this file, too")
+
+    one = command(progress, "show the points reached so far")
+    one.add_argument("unit", nargs="?", metavar="UNIT", help="only this unit, for instance 01")
+
+    command(doctor, "look over this machine and the set-up, and say what to mend")
+
+    one = command(reset, "put an exercise back to its start; the answers are kept in a copy beside it")
+    one.add_argument("unit", metavar="UNIT", help="for instance 01")
+
+    one = command(build, "for authors: run the lessons afresh and derive the exercises from the solutions")
+    one.add_argument("names", nargs="*", metavar="NAME", help="only these, for instance 01_attention (all)")
+    one.add_argument("--check", action="store_true", help="change nothing; fail where something is stale")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # Hangul on a console without it
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
