@@ -1,4 +1,4 @@
-"""The command `course`. Each subcommand imports what it needs when it runs, so that `course --help` is quick."""
+"""The command `course`. Each subcommand imports what it needs when it runs: `course --help` is quick."""
 
 from __future__ import annotations
 

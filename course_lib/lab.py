@@ -36,7 +36,7 @@ def has_display() -> bool:
 
 
 def trust_lessons() -> None:
-    """Sign the lessons as they were cloned, so that their stored pictures and views show before a cell is run.
+    """Sign the lessons as cloned, so that their stored pictures and views show before a cell is run.
 
     The lessons are code of the course like any other file here. What a learner is sent stays untrusted.
     """
