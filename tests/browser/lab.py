@@ -4,7 +4,7 @@
         notebook = browser.open(server, "lesson.ipynb")
         notebook.run_all()
 
-Requests to anything but loopback are refused and noted in `browser.outside`, so a view that quietly needs a CDN fails.
+Only loopback is allowed; other requests are refused and noted in `browser.outside`.
 """
 
 from __future__ import annotations
@@ -261,7 +261,8 @@ class Notebook:
         """Run every cell; raises with the first error output, or when `seconds` have passed."""
         self.page.evaluate("""() => {
             window.runEnded = false;
-            window.jupyterapp.commands.execute('notebook:run-all-cells').finally(() => { window.runEnded = true })
+            const run = window.jupyterapp.commands.execute('notebook:run-all-cells');
+            run.finally(() => { window.runEnded = true });
         }""")
         self.page.wait_for_function("window.runEnded", timeout=seconds * 1000, polling=200)
         self.settle()
@@ -319,9 +320,8 @@ class Notebook:
         self.page.evaluate("""async () => {
             const { commands, shell } = window.jupyterapp;
             shell.mode = 'single-document'; shell.collapseLeft(); shell.collapseRight();
-            for (const part of ['#jp-top-panel', '#jp-menu-panel', '#jp-bottom-panel', '.jp-NotebookPanel-toolbar',
-                                '.jp-SideBar', '#jp-top-bar'])
-                document.querySelectorAll(part).forEach(node => { node.style.display = 'none' });
+            const around = "#jp-top-panel, #jp-menu-panel, #jp-bottom-panel, .jp-SideBar, .jp-Toolbar";
+            document.querySelectorAll(around).forEach(node => { node.style.display = 'none' });
             window.dispatchEvent(new Event('resize'));
         }""")
         self.page.wait_for_timeout(300)
@@ -333,10 +333,11 @@ class Notebook:
         self.page.wait_for_timeout(300)
         self.settle()
         panel = self.page.query_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer")
-        # The panel pads its end so that the last cell can be scrolled to the top: stop at the last cell instead.
+        # The panel pads its end, so that the last cell can be scrolled to the top: stop at the last cell.
         total = panel.evaluate("""outer => {
             const cells = outer.querySelectorAll('.jp-Cell'), last = cells[cells.length - 1];
-            return last.getBoundingClientRect().bottom - outer.getBoundingClientRect().top + outer.scrollTop + 16;
+            const top = outer.getBoundingClientRect().top - outer.scrollTop;
+            return last.getBoundingClientRect().bottom - top + 16;
         }""")
         view = panel.evaluate("outer => outer.clientHeight")
         box = panel.bounding_box()

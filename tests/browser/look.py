@@ -3,8 +3,8 @@
     python tests/browser/look.py notebooks/01_attention.ipynb /tmp/01 --run
     python tests/browser/look.py notebooks/01_attention.ipynb /tmp/01-dark --dark --width 900
 
-Saves PREFIX-01.png, PREFIX-02.png, … and prints failed cells, console errors and requests that wanted to leave the
-machine. The notebook on disk is never changed: a copy beside it is opened and removed.
+Saves PREFIX-01.png, PREFIX-02.png, … and prints failed cells, console errors and requests that tried to leave
+the machine. The notebook on disk is never changed: a copy beside it is opened and removed.
 """
 
 import argparse
