@@ -110,6 +110,33 @@ def check_writable(folder: Path) -> None:
 # ---- steps and their stamps ----
 
 
+def lock(path: Path):
+    """Wait until no other set-up works here; return the open file that holds the lock.
+
+    On Linux and macOS pip inherits it, so that a pip that outlives a killed start.py is waited for, too.
+    """
+    path.parent.mkdir(exist_ok=True)
+    file = open(str(path), "w")
+    waiting = False
+    while True:
+        try:
+            if os.name == "nt":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.set_inheritable(file.fileno(), True)
+            return file
+        except BlockingIOError if os.name != "nt" else OSError:
+            if not waiting:
+                print("Another set-up of this course is at work: waiting for its end.", flush=True)
+            waiting = True
+            time.sleep(0.5)
+
+
 def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(path.name + ".part")
@@ -189,6 +216,7 @@ def make_venv(venv: Path) -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "venv", str(venv)],
         env=child_environment(),
+        close_fds=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -232,6 +260,7 @@ def pip(python: Path, stamps: Path, *arguments) -> None:
         [str(python), "-m", "pip", *arguments],
         cwd=str(ROOT),
         env=environment,
+        close_fds=False,  # the lock goes along
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -337,11 +366,15 @@ def write_settings(prefix: Path, settings: dict) -> None:
 
 def set_up(here: bool = False, tests: bool = False) -> Path:
     """Bring the environment up to date and return its Python. Steps that are done cost nothing."""
+    check_writable(ROOT)
+    with lock(ROOT / ".course" / "setup.lock"):
+        return do_steps(here, tests)
+
+
+def do_steps(here: bool, tests: bool) -> Path:
     venv = ROOT / ".venv"
     prefix = Path(sys.prefix) if here else venv
     stamps = prefix / "course-setup"
-    if not (stamps / "settings").exists():  # never finished
-        check_writable(ROOT)
     if not (stamps / "packages").exists():
         check_disk(Path(sys.prefix) if here else ROOT)
     if not here:
