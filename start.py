@@ -10,6 +10,7 @@ say that it is too old. A step that is done leaves a stamp: an interrupted set-u
 """
 
 import argparse
+import errno
 import hashlib
 import importlib.util
 import json
@@ -110,31 +111,36 @@ def check_writable(folder: Path) -> None:
 # ---- steps and their stamps ----
 
 
+def try_lock(file) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            return False
+        # A file system without locks: go on without.
+    return True
+
+
 def lock(path: Path):
     """Wait until no other set-up works here; return the open file that holds the lock.
 
     On Linux and macOS pip inherits it, so that a pip that outlives a killed start.py is waited for, too.
     """
     path.parent.mkdir(exist_ok=True)
-    file = open(str(path), "w")
-    waiting = False
-    while True:
-        try:
-            if os.name == "nt":
-                import msvcrt
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.set_inheritable(file.fileno(), True)
-            return file
-        except BlockingIOError if os.name != "nt" else OSError:
-            if not waiting:
-                print("Another set-up of this course is at work: waiting for its end.", flush=True)
-            waiting = True
+    file = open(str(path), "w")  # noqa: SIM115 (the caller closes it)
+    os.set_inheritable(file.fileno(), True)
+    if not try_lock(file):
+        print("Another set-up of this course is at work: waiting for its end.", flush=True)
+        while not try_lock(file):
             time.sleep(0.5)
+    return file
 
 
 def write_atomically(path: Path, text: str) -> None:
