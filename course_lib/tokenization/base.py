@@ -1,8 +1,11 @@
 """What both tokenizers share: a vocabulary, special tokens, padding."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
+
+from course_lib.tokenization.text import check_text
 
 if TYPE_CHECKING:
     import torch
@@ -20,8 +23,18 @@ ROLES = {
 CACHE_LIMIT = 100_000  # words; natural text has far fewer that repeat
 
 
+def count_words(texts: Iterable[str], words: Callable[[str], list[str]]) -> Counter[str]:
+    """How often each word occurs in a corpus: a trainer looks at each distinct word once."""
+    if isinstance(texts, str):
+        raise TypeError("texts is one string, and would be read letter by letter: give a list of strings")
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(words(check_text(text)))
+    return counts
+
+
 class Tokenizer:
-    """A vocabulary with special tokens. `WordPiece` and `BPE` say how a text becomes ids, and back.
+    """A vocabulary with special tokens. A subclass says how to take a text apart: `words`, then `cut` a word.
 
     Args:
         vocab: {token: id}, ids 0 to len(vocab) - 1.
@@ -59,7 +72,7 @@ class Tokenizer:
     eos_id = property(lambda self: self._role("eos"), doc="Id of the token that ends a text.")
 
     def _role(self, role: str) -> int:
-        for token in ROLES[role]:
+        for token in (getattr(self, role, None), *ROLES[role]):  # BPE has a bos and an eos of its own choice
             if token in self.special_tokens:
                 return self.vocab[token]
         # AttributeError, so that getattr(tokenizer, "mask_id", None) works
@@ -67,27 +80,38 @@ class Tokenizer:
             f"no {role} token, {' or '.join(ROLES[role])}, in this vocabulary: name it in special_tokens"
         )
 
-    def _pieces(self, text: str, allow_special: bool) -> Iterator[tuple[str, bool]]:
-        """Text between special tokens, and the special tokens: (piece, whether it is special)."""
-        if not isinstance(text, str):
-            raise TypeError(f"a text is a str, not {type(text).__name__}: for a list of texts use batch")
-        lone = re.search("[\ud800-\udfff]", text)
-        if lone:
-            raise ValueError(
-                f"character {lone.start()} is U+{ord(lone[0]):04X}, half of a surrogate pair: read the "
-                " text as UTF-8, or replace it with text.encode('utf-8', 'replace').decode()"
-            )
-        if not (allow_special and self.special_tokens):
-            yield text, False
-            return
-        for i, piece in enumerate(self._special_pattern.split(text)):  # split puts the matches at odd places
-            if piece:
-                yield piece, i % 2 == 1
+    def _bare(self, text: str, allow_special: bool) -> list[int]:
+        """Ids of a text, with nothing put around it."""
+        check_text(text)
+        ids = []
+        # split puts what the pattern matched, the special tokens, at odd places
+        pieces = self._special_pattern.split(text) if allow_special and self.special_tokens else [text]
+        for i, piece in enumerate(pieces):
+            if i % 2:
+                ids.append(self.vocab[piece])
+            else:
+                for word in self.words(piece):
+                    ids += self._cache.get(word) or self._cut_and_remember(word)
+        return ids
 
-    def _remember(self, word: str, ids: list[int]) -> list[int]:
+    def _cut_and_remember(self, word: str) -> list[int]:
+        ids = [self.vocab[token] for token in self.cut(word)]
         if len(self._cache) < CACHE_LIMIT:
             self._cache[word] = ids
         return ids
+
+    @staticmethod
+    def _room(max_length: int | None, n_special: int) -> int | None:
+        """How many ids of a text fit between `n_special` special ones; None for any number."""
+        if max_length is None:
+            return None
+        if max_length < n_special:
+            raise ValueError(f"max_length={max_length} has no room for {n_special} special tokens: raise it")
+        return max_length - n_special
+
+    def tokens(self, text: str, **options) -> list[str]:
+        """The tokens of `encode(text, **options)` as strings, one for each id."""
+        return [self._token_of[i] for i in self.encode(text, **options)]
 
     def _kept_tokens(self, ids: Iterable[int], skip_special: bool) -> list[str]:
         ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
@@ -116,9 +140,8 @@ class Tokenizer:
         if not rows:
             raise ValueError("an empty batch: give at least one text")
         pad_id = getattr(self, "pad_id", None)
-        ids = torch.full(
-            (len(rows), max(map(len, rows))), self.eos_id if pad_id is None else pad_id
-        )  # (B, T)
+        pad_id = self.eos_id if pad_id is None else pad_id
+        ids = torch.full((len(rows), max(map(len, rows))), pad_id)  # (B, T)
         mask = torch.zeros(ids.shape, dtype=torch.bool)  # (B, T)
         for i, row in enumerate(rows):
             ids[i, : len(row)] = torch.tensor(row, dtype=torch.long)

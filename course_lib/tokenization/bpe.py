@@ -6,12 +6,11 @@ order.
 """
 
 import heapq
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from course_lib.tokenization import files
-from course_lib.tokenization.base import Tokenizer
+from course_lib.tokenization.base import Tokenizer, count_words
 from course_lib.tokenization.pairs import Pair, PairCounts, adjacent, merge_symbols
 from course_lib.tokenization.text import CHAR_TO_BYTE, gpt2_words, to_byte_chars
 
@@ -44,17 +43,13 @@ def train_bpe(
     Raises:
         ValueError: the special tokens and the 256 bytes alone exceed `vocab_size`.
     """
-    if isinstance(texts, str):
-        raise TypeError("texts is one string, and would be read letter by letter: give a list of strings")
     tokens = [*special_tokens, *sorted(CHAR_TO_BYTE)]
     if len(tokens) > vocab_size:
         raise ValueError(
             f"{len(special_tokens)} special tokens and 256 bytes do not fit in vocab_size={vocab_size}: "
             f"raise it to {len(tokens)} or more"
         )
-    words: Counter[str] = Counter()
-    for text in texts:
-        words.update(gpt2_words(text, add_prefix_space, split_digits))
+    words = count_words(texts, lambda text: gpt2_words(text, add_prefix_space, split_digits))
     counts = PairCounts({tuple(to_byte_chars(word)): n for word, n in words.items()})
 
     # The heap holds (-count, left id, right id): the most frequent pair is on top. A merge changes the counts
@@ -123,6 +118,10 @@ class BPE(Tokenizer):
                     f"{token!r} is put around texts, but is not in special_tokens {self.special_tokens}"
                 )
 
+    def words(self, text: str) -> list[str]:
+        """Split a text with GPT-2's pattern; the space before a word belongs to it."""
+        return gpt2_words(text, self.add_prefix_space, self.split_digits)
+
     def cut(self, word: str) -> list[str]:
         """Replay the merges on one word: of the pairs it holds, merge the one learned first; repeat."""
         symbols = list(to_byte_chars(word))
@@ -148,39 +147,23 @@ class BPE(Tokenizer):
             add_special: False leaves out `bos` and `eos`.
             allow_special: True reads a special token in the text as that token, not as characters.
         """
-        ids = []
-        for piece, is_special in self._pieces(text, allow_special):
-            if is_special:
-                ids.append(self.vocab[piece])
-                continue
-            for word in gpt2_words(piece, self.add_prefix_space, self.split_digits):
-                known = self._cache.get(word)
-                ids += known or self._remember(word, [self.vocab[token] for token in self.cut(word)])
         before = [self.vocab[self.bos]] if add_special and self.bos else []
         after = [self.vocab[self.eos]] if add_special and self.eos else []
-        if max_length is not None:
-            if max_length < len(before + after):
-                raise ValueError(
-                    f"max_length={max_length} has no room for {len(before + after)} special tokens"
-                )
-            ids = ids[: max_length - len(before + after)]
-        return [*before, *ids, *after]
-
-    def tokens(self, text: str, *, add_special: bool = True, allow_special: bool = False) -> list[str]:
-        """The tokens of `encode(text)`, one for each id, in GPT-2's byte alphabet; decode([id]) is text."""
-        ids = self.encode(text, add_special=add_special, allow_special=allow_special)
-        return [self._token_of[i] for i in ids]
+        room = self._room(max_length, len(before) + len(after))
+        return [*before, *self._bare(text, allow_special)[:room], *after]
 
     def decode(self, ids: Iterable[int], *, skip_special: bool = True) -> str:
         """Text of ids (a list or a one-dimensional tensor).
 
         Bytes that are not UTF-8, for example a Hangul syllable cut short, become U+FFFD, �.
         """
-        data = b""
-        for token in self._kept_tokens(ids, skip_special):
-            special = token in self.special_tokens
-            data += token.encode("utf-8") if special else bytes(CHAR_TO_BYTE[char] for char in token)
-        return data.decode("utf-8", errors="replace")
+        data = [
+            token.encode("utf-8")
+            if token in self.special_tokens
+            else bytes(map(CHAR_TO_BYTE.__getitem__, token))
+            for token in self._kept_tokens(ids, skip_special)
+        ]
+        return b"".join(data).decode("utf-8", errors="replace")
 
     def save(self, path: str | Path) -> None:
         """Write a tokenizer.json that `tokenizers.Tokenizer.from_file` reads."""

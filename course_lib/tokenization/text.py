@@ -1,9 +1,24 @@
 """From text to words: BERT's way (clean, lowercase, split) and GPT-2's way (split into byte strings)."""
 
+import re
 import string
 import unicodedata
 
 import regex
+
+
+def check_text(text: str) -> str:
+    """Return `text` if it is a string that UTF-8 can hold."""
+    if not isinstance(text, str):
+        raise TypeError(f"a text is a str, not {type(text).__name__}: encode a list of texts with batch")
+    lone = re.search("[\ud800-\udfff]", text)
+    if lone:
+        raise ValueError(
+            f"character {lone.start()} is U+{ord(lone[0]):04X}, half of a surrogate pair: "
+            "read the text as UTF-8, or replace it with text.encode('utf-8', 'replace').decode()"
+        )
+    return text
+
 
 # BERT
 

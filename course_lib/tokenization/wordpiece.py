@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from course_lib.tokenization import files
-from course_lib.tokenization.base import Tokenizer
+from course_lib.tokenization.base import Tokenizer, count_words
 from course_lib.tokenization.files import MAX_WORD_CHARS, PREFIX
 from course_lib.tokenization.pairs import Pair, PairCounts
 from course_lib.tokenization.text import bert_normalize, bert_words
@@ -125,15 +125,16 @@ def train_wordpiece(
         ValueError: the special tokens and single characters alone exceed `vocab_size`.
     """
     strip_accents = lowercase if strip_accents is None else strip_accents
-    words: Counter[str] = Counter()
-    for text in _texts(texts):
-        words.update(bert_words(bert_normalize(text, lowercase, strip_accents)))
+    words = count_words(texts, lambda text: bert_words(bert_normalize(text, lowercase, strip_accents)))
     characters: Counter[str] = Counter()
     for word, n in words.items():
         for char in word:
             characters[char] += n
     alphabet = set(sorted(characters, key=lambda char: (-characters[char], char))[:max_alphabet])
-    counts = PairCounts({cut_word(word): n for word, n in words.items() if alphabet.issuperset(word)})
+    usable = {
+        word: n for word, n in words.items() if len(word) <= MAX_WORD_CHARS and alphabet.issuperset(word)
+    }
+    counts = PairCounts({cut_word(word): n for word, n in usable.items()})
     vocab = dict.fromkeys([*special_tokens, *sorted(counts.symbols)])  # a dict keeps its order
     if len(vocab) > vocab_size:
         raise ValueError(
@@ -179,12 +180,6 @@ def train_wordpiece(
     return WordPiece({token: i for i, token in enumerate(vocab)}, special_tokens, lowercase, strip_accents)
 
 
-def _texts(texts: Iterable[str]) -> Iterable[str]:
-    if isinstance(texts, str):
-        raise TypeError("texts is one string, and would be read letter by letter: give a list of strings")
-    return texts
-
-
 class WordPiece(Tokenizer):
     """BERT's tokenizer (Devlin et al., 2019): words, cut greedily into the longest pieces the vocabulary has.
 
@@ -212,6 +207,10 @@ class WordPiece(Tokenizer):
         self.lowercase = lowercase
         self.strip_accents = lowercase if strip_accents is None else strip_accents
 
+    def words(self, text: str) -> list[str]:
+        """Clean and split a text: "Let us start!" becomes let us start !"""
+        return bert_words(bert_normalize(text, self.lowercase, self.strip_accents))
+
     def cut(self, word: str) -> list[str]:
         """Greedy longest match on one normalised word: pretraining becomes pre ##train ##ing."""
         pieces, start = [], 0
@@ -225,17 +224,6 @@ class WordPiece(Tokenizer):
             else:
                 return ["[UNK]"]
         return pieces or ["[UNK]"]
-
-    def _bare(self, text: str, allow_special: bool) -> list[int]:
-        ids = []
-        for piece, is_special in self._pieces(text, allow_special):
-            if is_special:
-                ids.append(self.vocab[piece])
-                continue
-            for word in bert_words(bert_normalize(piece, self.lowercase, self.strip_accents)):
-                known = self._cache.get(word)
-                ids += known or self._remember(word, [self.vocab[token] for token in self.cut(word)])
-        return ids
 
     def encode(
         self,
@@ -275,14 +263,6 @@ class WordPiece(Tokenizer):
         ids = [self.cls_id, *a, self.sep_id, *b, self.sep_id]
         return ids, [0] * (len(a) + 2) + [1] * (len(b) + 1)
 
-    @staticmethod
-    def _room(max_length: int | None, n_special: int) -> int | None:
-        if max_length is None:
-            return None
-        if max_length < n_special:
-            raise ValueError(f"max_length={max_length} has no room for {n_special} special tokens")
-        return max_length - n_special
-
     def batch_pairs(self, first: Sequence[str], second: Sequence[str], *, max_length: int | None = None):
         """Encode pairs of texts: ids (B, T) int64, mask (B, T) bool, segment ids (B, T) int64."""
         rows = [self.encode_pair(a, b, max_length=max_length) for a, b in zip(first, second, strict=True)]
@@ -291,11 +271,6 @@ class WordPiece(Tokenizer):
         for i, (_, row) in enumerate(rows):
             segments[i, : len(row)] = segments.new_tensor(row)
         return ids, mask, segments
-
-    def tokens(self, text: str, *, add_special: bool = True, allow_special: bool = True) -> list[str]:
-        """The tokens of `encode(text)` as strings, one for each id."""
-        ids = self.encode(text, add_special=add_special, allow_special=allow_special)
-        return [self._token_of[i] for i in ids]
 
     def decode(self, ids: Iterable[int], *, skip_special: bool = True) -> str:
         """Text of ids (a list or a one-dimensional tensor).
