@@ -57,7 +57,7 @@ def bits_per_character(total_nll: float, text: str | int) -> float:
 
 
 def accuracy(predictions, labels, ignore_index: int = -100) -> float:
-    """Share of predictions equal to their label, in lists, arrays or tensors; -100 marks what is not scored."""
+    """Share of predictions equal to their label, in lists, arrays or tensors; -100 is not scored."""
     predictions, labels = _aligned(predictions, labels)
     scored = labels != ignore_index
     if not scored.any():
@@ -108,7 +108,7 @@ def f1(predictions: str | Sequence[str], references: References, *, characters: 
 
 
 def normalize_answer(text: str) -> str:
-    """SQuAD's rules, in order: lowercase, drop ASCII punctuation, drop a, an and the, one space between words."""
+    """SQuAD's rules, in order: lowercase, drop ASCII punctuation, drop a, an, the, put one space between words."""
     text = "".join(char for char in text.lower() if char not in string.punctuation)
     return " ".join(re.sub(r"\b(?:a|an|the)\b", " ", text).split())
 
@@ -154,7 +154,7 @@ class _RougeTokenizer:
 
 
 def bleu(predictions: str | Sequence[str], references: References, *, tokenize: str | None = None) -> float:
-    """Corpus BLEU (Papineni et al., 2002), 0 to 100, by sacrebleu: up to 4 words in a row, over all sentences.
+    """Corpus BLEU (Papineni et al., 2002), 0 to 100, by sacrebleu: up to 4 words in a row, over all texts.
 
     Args:
         tokenize: sacrebleu's name of a tokenizer. None takes 13a, the standard, and for references that hold
@@ -174,7 +174,7 @@ def bleu(predictions: str | Sequence[str], references: References, *, tokenize: 
 
 
 def chrf(predictions: str | Sequence[str], references: References) -> float:
-    """chrF2 (Popović, 2015), 0 to 100, by sacrebleu: F-score of up to 6 characters in a row, in any script."""
+    """chrF2 (Popović, 2015), 0 to 100, by sacrebleu: F-score of up to 6 characters in a row, any script."""
     import sacrebleu
 
     predictions, references = _pairs(predictions, references)
