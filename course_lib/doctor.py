@@ -28,8 +28,8 @@ SET_UP_AGAIN = "remove the folder {} and run `python3 start.py` again"
 def load(name: str) -> ModuleType:
     """A Python file of the course that belongs to no package, as a module."""
     path = course_root() / name
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
+    spec = importlib.util.spec_from_file_location(f"course_{path.stem}", path)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
