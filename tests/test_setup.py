@@ -488,7 +488,10 @@ def test_a_stage_that_is_left_out_for_a_reason_does_not(run_all, capsys):
 @pytest.mark.parametrize(
     ("body", "expected"), [("assert 1", (1, 0)), ("assert 0", (0, 1)), ("import os; os._exit(3)", (0, 1))]
 )
-def test_what_pytest_found_is_counted_and_a_crash_is_a_failure(run_all, tmp_path, body, expected):
+def test_what_pytest_found_is_counted_and_a_crash_is_a_failure(
+    run_all, tmp_path, monkeypatch, body, expected
+):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a quick pytest
     (tmp_path / "test_it.py").write_text(f"def test_it():\n    {body}\n", encoding="utf-8")
     result = run_all.pytest("unit", [str(tmp_path), "-q", "-p", "no:cacheprovider", "-c", os.devnull], 1)
     assert (result.passed, result.failed) == expected
