@@ -70,11 +70,7 @@ class InputEmbedding(nn.Module):
         """
         T = ids.shape[-1]
         check_ids(ids, self.token.num_embeddings)
-        if past + T > self.max_positions:
-            raise ValueError(
-                f"sequence of {past + T} tokens; this model was made for {self.max_positions}: "
-                "shorten the text or raise max_positions"
-            )
+        check_length(past + T, self.max_positions)
         if positions is None:
             positions = torch.arange(past, past + T, device=ids.device)
         x = self.token(ids) + self.position(positions + self.position_offset)
@@ -93,6 +89,15 @@ def check_ids(ids: Tensor, vocab_size: int) -> None:
                 f"token id {bad} in a model whose vocabulary has ids 0 to {vocab_size - 1}: "
                 "encode the text with this model's own tokenizer"
             )
+
+
+def check_length(T: int, max_positions: int) -> None:
+    """Refuse a sequence that is longer than a model can tell positions apart."""
+    if T > max_positions:
+        raise ValueError(
+            f"sequence of {T} tokens; this model was made for {max_positions}: "
+            "shorten the text or raise max_positions"
+        )
 
 
 class RotaryEmbedding(nn.Module):

@@ -40,6 +40,24 @@ Weights
     what is learned, ``Model.count_parameters(config)`` the same without allocating it.
 """
 
+from course_lib.models.bart import Bart, BartConfig
 from course_lib.models.bert import Bert, BertConfig
+from course_lib.models.common import ModelCache, Output
+from course_lib.models.gpt import GPT, GPTConfig
+from course_lib.models.llama import Llama, LlamaConfig
+from course_lib.models.t5 import T5, T5Config
 
-__all__ = ["Bert", "BertConfig"]
+__all__ = [
+    "GPT",
+    "T5",
+    "Bart",
+    "BartConfig",
+    "Bert",
+    "BertConfig",
+    "GPTConfig",
+    "Llama",
+    "LlamaConfig",
+    "ModelCache",
+    "Output",
+    "T5Config",
+]

@@ -1,0 +1,189 @@
+"""What the members of the family share: their output, their cache, their masks and their loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.attention import banded_mask, causal_mask
+from course_lib.cache import KeyValueCache
+
+
+@dataclass
+class Output:
+    """What a forward pass gives. Fields a model has no use for stay None.
+
+    hidden: (B, T, d_model), a vector for each token in its context, after the final normalisation.
+    logits: scores before the softmax; a model says for which positions.
+    loss: mean cross-entropy over the labels, in nats.
+    hidden_states: the input of layer 1, then the output of each layer; n_layers + 1 tensors like `hidden`.
+    attentions: one (B, H, T, S) a layer, only when asked for.  cross_attentions: the same, onto the encoder.
+    pooled: (B, d_model), BERT's summary of the whole input.  nsp_logits: (B, 2), its next-sentence scores.
+    encoder: the encoder's own output, from an encoder-decoder.
+    """
+
+    hidden: Tensor
+    logits: Tensor | None = None
+    loss: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] = ()
+    attentions: tuple[Tensor, ...] | None = None
+    cross_attentions: tuple[Tensor, ...] | None = None
+    pooled: Tensor | None = None
+    nsp_logits: Tensor | None = None
+    encoder: Output | None = None
+
+
+class ModelCache:
+    """What a model remembers while it decodes: each layer's keys and values, and which positions are real."""
+
+    def __init__(self, n_layers: int, crosses: bool = False) -> None:
+        self.own = [KeyValueCache() for _ in range(n_layers)]
+        self.cross = [KeyValueCache() for _ in range(n_layers)] if crosses else [None] * n_layers
+        self.mask: Tensor | None = None  # (B, length), True where real; None when all are
+
+    @property
+    def length(self) -> int:
+        """Positions so far, padding included."""
+        return self.own[0].length
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows of the batch, in this order (beams that live on; a prefix shared by many)."""
+        for layer in (*self.own, *self.cross):
+            if layer is not None:
+                layer.select(rows)
+        if self.mask is not None:
+            self.mask = self.mask[rows]
+
+
+def run_blocks(
+    blocks: Iterable[nn.Module],
+    x: Tensor,
+    mask: Tensor | list[Tensor | None] | None = None,
+    *,
+    causal: bool = False,
+    cache: ModelCache | None = None,
+    need_weights: bool = False,
+    **options: Any,
+) -> Output:
+    """One block after the other, remembering what each gave.
+
+    `mask` may be a list, one a layer. Where there is one it rules alone; where there is none, `causal` does.
+    """
+    hidden_states, attentions, cross_attentions = [x], [], []
+    for i, block in enumerate(blocks):
+        seen = mask[i] if isinstance(mask, list) else mask
+        x, weights, cross_weights = block(
+            x,
+            seen,
+            causal=causal and seen is None,
+            cache=cache.own[i] if cache else None,
+            cross_cache=cache.cross[i] if cache else None,
+            need_weights=need_weights,
+            **options,
+        )
+        hidden_states.append(x)
+        attentions.append(weights)
+        cross_attentions.append(cross_weights)
+    crossed = need_weights and cross_attentions[-1] is not None
+    return Output(
+        hidden=x,
+        hidden_states=tuple(hidden_states),
+        attentions=tuple(attentions) if need_weights else None,
+        cross_attentions=tuple(cross_attentions) if crossed else None,
+    )
+
+
+def remember_mask(ids: Tensor, mask: Tensor | None, cache: ModelCache | None) -> Tensor | None:
+    """(B, S), which of all positions so far are real; None when all are.
+
+    Args:
+        ids: (B, T), the new tokens.  mask: (B, T), which of these are real.  cache: keeps what is returned.
+    """
+    if mask is not None and (mask.shape != ids.shape or mask.dtype != torch.bool):
+        raise ValueError(
+            f"mask of shape {tuple(mask.shape)} and {mask.dtype} for ids of shape {tuple(ids.shape)}: give a "
+            "boolean for each of these ids, True where the token is real"
+        )
+    before = cache.mask if cache else None
+    if mask is None and before is None:
+        return None
+    if before is None:
+        before = ids.new_ones(len(ids), cache.length if cache else 0, dtype=torch.bool)
+    mask = torch.cat([before, torch.ones_like(ids, dtype=torch.bool) if mask is None else mask], dim=1)
+    if cache:
+        cache.mask = mask
+    return mask
+
+
+def count_positions(ids: Tensor, real: Tensor | None, past: int) -> Tensor:
+    """Each token's place: (T,) without padding, else (B, T), where padding is not counted."""
+    T = ids.shape[1]
+    if real is None:
+        return torch.arange(past, past + T, device=ids.device)
+    return (real.cumsum(dim=1) - 1).clamp(min=0)[:, -T:]
+
+
+def look_back(ids: Tensor, past: int, real: Tensor | None, band: int | None = None) -> Tensor | None:
+    """The mask of a decoder, broadcastable to (B, 1, T, past + T); None where plain causal attention will do.
+
+    Args:
+        ids: (B, T), the new tokens.  past: positions before them.
+        real: (B, past + T), as `remember_mask` gives it.
+        band: see only this many positions, oneself included.
+    """
+    T = ids.shape[1]
+    if real is None and band is None and (T == 1 or not past):
+        return None
+    if band is None:
+        mask = causal_mask(T, past, ids.device)
+    else:
+        mask = banded_mask(past + T, band, ids.device)[past:]
+    return mask if real is None else mask & real[:, None, None, :]
+
+
+def score(hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Logits (N, vocab_size) at the N positions that have a label (not -100), and their mean cross-entropy.
+
+    Turning a vector into logits is the dearest step of a small model, so it is done nowhere else. Without any
+    label the loss is 0, not NaN: a batch in which nothing was masked must not end a training run.
+    """
+    scored = labels != -100
+    logits = head(hidden[scored])
+    loss = F.cross_entropy(logits, labels[scored], reduction="sum") / max(len(logits), 1)
+    return logits, loss
+
+
+def score_next(
+    out: Output, labels: Tensor | None, head: Callable[[Tensor], Tensor], real: Tensor | None, last_only: bool
+) -> Output:
+    """Fill in a decoder's logits, and its loss: position t is scored on the label of t + 1."""
+    if labels is None:
+        out.logits = head(out.hidden[:, -1:] if last_only else out.hidden)
+        return out
+    labels = labels[:, 1:]
+    if real is not None:  # padding predicts nothing, not even the first token
+        labels = labels.masked_fill(~(real[:, :-1] & real[:, 1:]), -100)
+    out.logits, out.loss = score(out.hidden[:, :-1], labels, head)
+    return out
+
+
+def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy on class numbers (-100: not scored); squared error where labels are real numbers."""
+    if labels.is_floating_point():
+        return F.mse_loss(logits.squeeze(-1), labels)
+    return F.cross_entropy(logits.flatten(0, -2), labels.flatten())
+
+
+def initialise(module: nn.Module) -> None:
+    """Normal with standard deviation 0.02, biases zero (BERT's, GPT's and BART's released code)."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)
+    if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+        nn.init.zeros_(module.weight[module.padding_idx])
