@@ -34,11 +34,13 @@ def test_lessons_are_numbered_in_order():
 def drawn():
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
-    from course_lib.viz.family_map import family_map
+    from course_lib.viz.family import family_map
+    from course_lib.viz.style import rc
 
-    ax = family_map()
-    ax.figure.canvas.draw()
-    yield ax
+    with matplotlib.rc_context(rc()):
+        ax = family_map()
+        ax.figure.canvas.draw()
+        yield ax
     import matplotlib.pyplot as plt
 
     plt.close(ax.figure)
