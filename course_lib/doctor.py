@@ -107,6 +107,13 @@ def kernel() -> Finding:
     return "ok", "notebooks run this Python", ""
 
 
+def holds(present: object, expected: object) -> bool:
+    """Whether all that is expected stands in `present`, which may hold more."""
+    if isinstance(present, dict) and isinstance(expected, dict):
+        return all(holds(present.get(key), value) for key, value in expected.items())
+    return present == expected
+
+
 def jupyter() -> Finding:
     start = load("start.py")
     for name, expected in start.jupyter_settings(Path(sys.executable)).items():
@@ -115,7 +122,7 @@ def jupyter() -> Finding:
             present = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             present = {}
-        if any(present.get(key) != value for key, value in expected.items() if key != "argv"):
+        if not holds(present, {key: value for key, value in expected.items() if key != "argv"}):
             return "warn", f"{path} is not as the course set it", SET_UP_AGAIN.format(stamps())
     return "ok", "no news, no update checks, extensions read-only", ""
 

@@ -208,6 +208,21 @@ def test_doctor_finds_a_damaged_model(monkeypatch):
     assert verdict == "fail" and all(name in seen for name in start.MODELS)
 
 
+def test_doctor_finds_a_setting_of_jupyter_that_was_changed(monkeypatch, tmp_path):
+    start = doctor.load("start.py")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    kernel = tmp_path / "share/jupyter/kernels/python3/kernel.json"
+    start.write_atomically(
+        kernel, '{"metadata": {"supported_encryption": ["curve"]}}'
+    )  # as ipykernel ships it
+    start.write_settings(tmp_path, start.jupyter_settings(Path(sys.executable)))
+    assert doctor.jupyter()[0] == "ok"
+    overrides = tmp_path / "share/jupyter/lab/settings/overrides.json"
+    overrides.write_text(overrides.read_text(encoding="utf-8").replace("false", "true"), encoding="utf-8")
+    verdict, seen, _ = doctor.jupyter()
+    assert verdict == "warn" and str(overrides) in seen
+
+
 def test_doctor_finds_a_kernel_of_another_environment(monkeypatch, tmp_path):
     kernel = tmp_path / "kernels" / "python3"
     kernel.mkdir(parents=True)
