@@ -1,0 +1,435 @@
+// The attention explorer: one renderer for two hosts. `model` is anywidget's model, or the few lines that stand in for
+// it in a frame. Token text only ever becomes textContent or a drawing on a canvas, never markup.
+
+const INK = "#1f2933", MUTED = "#52606d", RULE = "#d5dae1", BLUE = "#0072b2", VERMILLION = "#d55e00";
+const STOPS = [[247, 251, 255], [198, 219, 239], [107, 174, 214], [33, 113, 181], [8, 48, 107]];
+// Opaque colours as a canvas keeps them: red in the lowest byte.
+const RAMP = Uint32Array.from({ length: 256 }, (_, i) => {
+  const at = (i / 255) * (STOPS.length - 1), low = Math.min(Math.floor(at), STOPS.length - 2);
+  const [r, g, b] = STOPS[low].map((from, c) => Math.round(from + (STOPS[low + 1][c] - from) * (at - low)));
+  return (255 << 24) | (b << 16) | (g << 8) | r;
+});
+const clamp = (low, value, high) => Math.max(low, Math.min(high, value));
+
+function make(tag, properties = {}, ...children) {
+  const { aria = {}, ...rest } = properties;
+  const node = Object.assign(document.createElement(tag), rest);
+  for (const [name, value] of Object.entries(aria)) node.setAttribute(name === "role" ? name : `aria-${name}`, value);
+  node.append(...children);
+  return node;
+}
+
+// A canvas of width x height CSS pixels, sharp on any screen.
+function sharpen(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const pen = canvas.getContext("2d");
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.textBaseline = "middle";
+  return pen;
+}
+
+function shorten(pen, text, width) {
+  if (pen.measureText(text).width <= width) return text;
+  const letters = Array.from(text);
+  let low = 0, high = letters.length;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (pen.measureText(letters.slice(0, middle).join("") + "…").width <= width) low = middle;
+    else high = middle - 1;
+  }
+  return letters.slice(0, low).join("") + "…";
+}
+
+function render({ model, el }) {
+  const examples = model.get("examples"), nLayers = model.get("n_layers"), nHeads = model.get("n_heads");
+  const raw = model.get("weights"), size = model.get("size"), font = () => getComputedStyle(root).fontFamily;
+  const bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
+  let start = 0;
+  for (const example of examples) {
+    example.start = start;
+    start += nLayers * nHeads * example.tokens.length ** 2;
+  }
+  const state = { example: 0, layer: model.get("layer"), head: model.get("head"), hide: false, pin: null, hover: null };
+  let kept = [], atlas = null, thumbs = null, peaks = null;
+  const geometry = {};
+
+  // ---- the weights on show -------------------------------------------------------------------------------------
+  const example = () => examples[state.example];
+  const label = (i) => example().tokens[kept[i]];
+  const byteAt = (layer, head, q, k) => {
+    const n = example().tokens.length;
+    return bytes[example().start + ((layer * nHeads + head) * n + kept[q]) * n + kept[k]];
+  };
+  const weight = (q, k) => byteAt(state.layer, state.head, q, k) / 255;
+  const arrow = (q, k) => `${label(q)} → ${label(k)}`;
+
+  // A sheet with a picture of every head, `side` pixels square, each from 0 to the head's largest weight. Where a
+  // pixel stands for several weights it shows the largest: an average would wash thin lines out.
+  function sheet(side) {
+    const n = kept.length, canvas = make("canvas", { width: Math.max(1, side * nHeads), height: Math.max(1, side * nLayers) });
+    const image = new ImageData(canvas.width, canvas.height), pixels = new Uint32Array(image.data.buffer);
+    const largest = new Uint8Array(side * side), at = Array.from({ length: n }, (_, i) => Math.floor((i * side) / n));
+    for (let l = 0; l < nLayers; l++)
+      for (let h = 0; h < nHeads; h++) {
+        largest.fill(0);
+        for (let q = 0; q < n; q++)
+          for (let k = 0; k < n; k++) {
+            const value = byteAt(l, h, q, k), pixel = at[q] * side + at[k];
+            if (value > largest[pixel]) largest[pixel] = value;
+          }
+        const peak = largest.reduce((one, two) => Math.max(one, two), 1);
+        peaks[l * nHeads + h] = peak;
+        largest.forEach((value, i) => {
+          const y = l * side + Math.floor(i / side), x = h * side + (i % side);
+          pixels[y * canvas.width + x] = RAMP[Math.round((value * 255) / peak)];
+        });
+      }
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    return canvas;
+  }
+
+  function colour() {
+    kept = example().tokens.map((_, i) => i).filter((i) => !(state.hide && example().special.includes(i)));
+    peaks = new Uint8Array(nLayers * nHeads);
+    thumbs = sheet(Math.min(kept.length, 22));
+    atlas = sheet(kept.length);
+  }
+
+  // ---- what stands on the page ---------------------------------------------------------------------------------
+  const root = make("div", { className: "explorer" });
+  const canvas = (text, keys) => make("canvas", { tabIndex: 0, aria: { role: keys, label: text } });
+  const grid = canvas("All heads. Arrow keys choose layer and head.", "application");
+  const map = canvas("", "application"), lines = canvas("", "application");
+  grid.className = "pick"; lines.className = "pick";
+  const readout = make("div", { className: "readout" });
+  const mapTitle = make("h3"), most = make("b"), strongest = make("ol", { aria: { live: "polite" } });
+  const scroller = make("div", { className: "scroll" }, lines);
+  scroller.style.maxHeight = `${size + 4}px`;
+
+  function stepper(name, count) {
+    const id = `choose-${name}`, output = make("output", { htmlFor: id });
+    const input = make("input", { type: "range", id, min: 0, max: count - 1, step: 1 });
+    input.addEventListener("input", () => choose({ [name]: +input.value }));
+    const title = name[0].toUpperCase() + name.slice(1);
+    const node = make("div", { className: "step" }, make("label", { htmlFor: id, textContent: title }), input, output);
+    return { node, show() { input.value = state[name]; output.value = state[name];
+      input.setAttribute("aria-valuetext", `${name} ${state[name]} of 0 to ${count - 1}`); } };
+  }
+  const steppers = [stepper("layer", nLayers), stepper("head", nHeads)];
+  const buttons = examples.map((one, i) => make("button", { type: "button", textContent: one.name, title: one.name,
+    onclick: () => { state.pin = state.hover = null; state.example = i; colour(); draw(); } }));
+  const hide = make("input", { type: "checkbox", id: "hide-special" });
+  hide.addEventListener("change", () => { state.pin = state.hover = null; state.hide = hide.checked; colour(); draw(); });
+  const bar = make("div", { className: "bar" });
+  if (nLayers > 1) bar.append(steppers[0].node);
+  if (nHeads > 1) bar.append(steppers[1].node);
+  if (examples.some((one) => one.special.length && one.special.length < one.tokens.length))
+    bar.append(make("label", { className: "check", title: "Weights are shown as they are, not rescaled" }, hide, "Hide special tokens"));
+  const sizeText = make("span", { className: "size" });
+  const all = make("div", { className: "all" }, make("h3", { textContent: "All heads (row: layer, column: head)" }), grid);
+  root.append(
+    make("div", { className: "top" }, make("h2", { textContent: model.get("title"), title: model.get("title") }), sizeText),
+    bar, readout,
+    make("div", { className: "panels" },
+      make("section", {}, all, make("h3", { textContent: "Strongest in this head" }), strongest),
+      make("section", {}, mapTitle, map,
+        make("div", { className: "scale" }, "0", make("i"), most, "weight")),
+      make("section", {}, make("h3", { textContent: "Query (left) looks at key (right)" }), scroller)));
+  if (examples.length > 1)
+    root.firstChild.append(make("div", { className: "choice", aria: { role: "group", label: "sentence" } }, ...buttons));
+  if (!bar.hasChildNodes()) bar.remove();
+  if (nLayers * nHeads === 1) all.remove();
+  el.replaceChildren(root);
+
+  // ---- drawing -------------------------------------------------------------------------------------------------
+  function layout() {
+    const style = getComputedStyle(root), gap = 24;
+    const width = root.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const narrow = width < 720;
+    root.classList.toggle("narrow", narrow);
+    const gridWidth = narrow ? Math.min(width, 420) : clamp(150, width * 0.26, 310);
+    const linesWidth = narrow ? Math.min(width, 420) : clamp(220, width * 0.28, 330);
+    const mapWidth = narrow ? width : width - gridWidth - linesWidth - 2 * gap;
+    return { gridWidth, linesWidth, mapWidth };
+  }
+
+  function drawGrid(width) {
+    const margin = 22, cell = clamp(9, Math.floor((width - margin) / nHeads), 40), inner = cell - 3, n = Math.min(kept.length, 22);
+    const pen = sharpen(grid, margin + nHeads * cell + 2, margin + nLayers * cell + 2);
+    geometry.grid = { margin, cell };
+    pen.font = `10.5px ${font()}`;
+    const every = cell < 16 ? 5 : 1;
+    pen.textAlign = "center";
+    for (let h = 0; h < nHeads; h++) {
+      pen.fillStyle = h === state.head ? INK : MUTED;
+      if (h % every === 0) pen.fillText(h, margin + h * cell + cell / 2, margin / 2);
+    }
+    pen.textAlign = "right";
+    for (let l = 0; l < nLayers; l++) {
+      pen.fillStyle = l === state.layer ? INK : MUTED;
+      if (l % every === 0) pen.fillText(l, margin - 7, margin + l * cell + cell / 2);
+    }
+    pen.imageSmoothingEnabled = n > inner;
+    pen.imageSmoothingQuality = "high";
+    pen.strokeStyle = RULE;
+    pen.lineWidth = 1;
+    for (let l = 0; l < nLayers; l++)
+      for (let h = 0; h < nHeads; h++) {
+        const x = margin + h * cell + 1.5, y = margin + l * cell + 1.5;
+        if (n) pen.drawImage(thumbs, h * n, l * n, n, n, x, y, inner, inner);
+        pen.strokeRect(x - 0.5, y - 0.5, inner + 1, inner + 1);
+      }
+    pen.strokeStyle = VERMILLION;
+    pen.lineWidth = 2;
+    pen.strokeRect(margin + state.head * cell + 0.5, margin + state.layer * cell + 0.5, inner + 2, inner + 2);
+  }
+
+  function drawMap(width) {
+    const n = kept.length, pen0 = map.getContext("2d");
+    const text = (s) => `${s >= 9 ? clamp(9, s - 4, 12.5) : 10}px ${font()}`;
+    pen0.setTransform(1, 0, 0, 1, 0, 0);
+    pen0.font = text(20);
+    const widest = clamp(24, Math.max(0, ...kept.map((_, i) => pen0.measureText(label(i)).width)) + 2, clamp(70, width * 0.28, 130));
+    const left = Math.ceil(widest) + 10, slope = Math.ceil(widest * 0.75) + 12;
+    const fit = (top, right) => clamp(1, Math.floor(Math.min(width - left - right, size - top - 24) / Math.max(1, n)), 36);
+    // Column labels are slanted where the squares leave room for that, and upright where they do not.
+    let s = fit(slope, slope - 8), top = slope, right = slope;
+    const upright = s < 14;
+    if (upright) [top, right] = [left, 2], s = Math.min(fit(top, right), 14);
+    const pen = sharpen(map, left + n * s + right, top + n * s + 2);
+    geometry.map = { left, top, s };
+    pen.font = text(s);
+    pen.fillStyle = MUTED;
+    const every = Math.ceil(11 / s), focus = state.hover?.place === "map" ? state.hover : null;
+    const named = (i, marked) => marked === undefined ? i % every === 0 : i === marked || (i % every === 0 && Math.abs(i - marked) >= every);
+    for (let i = 0; i < n; i++) {
+      if (named(i, focus?.q)) {
+        pen.textAlign = "right";
+        pen.fillStyle = focus?.q === i ? VERMILLION : INK;
+        pen.fillText(shorten(pen, label(i), widest), left - 7, top + i * s + s / 2);
+      }
+      if (named(i, focus?.k)) {
+        pen.save();
+        pen.textAlign = "left";
+        pen.fillStyle = focus?.k === i ? VERMILLION : INK;
+        pen.translate(left + i * s + s / 2 + (upright ? 0 : 1), top - 6);
+        pen.rotate(upright ? -Math.PI / 2 : -Math.PI / 4);
+        pen.fillText(shorten(pen, label(i), widest), 0, 0);
+        pen.restore();
+      }
+    }
+    pen.imageSmoothingEnabled = false;
+    if (n) pen.drawImage(atlas, state.head * n, state.layer * n, n, n, left, top, n * s, n * s);
+    if (s >= 9) {
+      pen.strokeStyle = "#fff";
+      pen.lineWidth = 1;
+      pen.beginPath();
+      for (let i = 1; i < n; i++) {
+        pen.moveTo(left + i * s, top); pen.lineTo(left + i * s, top + n * s);
+        pen.moveTo(left, top + i * s); pen.lineTo(left + n * s, top + i * s);
+      }
+      pen.stroke();
+    }
+    pen.strokeStyle = RULE;
+    pen.strokeRect(left - 0.5, top - 0.5, n * s + 1, n * s + 1);
+    if (focus) {
+      pen.strokeStyle = VERMILLION;
+      pen.lineWidth = 2;
+      pen.strokeRect(left + focus.k * s, top + focus.q * s, s, s);
+    }
+  }
+
+  function drawLines(width) {
+    const n = kept.length, row = clamp(13, Math.floor(size / Math.max(1, n)), 26), numbers = 32;
+    const pen = sharpen(lines, width, Math.max(1, n * row));
+    pen.font = `${clamp(10.5, row - 8, 13)}px ${font()}`;
+    const widest = Math.min(Math.max(0, ...kept.map((_, i) => pen.measureText(label(i)).width)) + 2, (width - 2 * numbers) * 0.35);
+    const x0 = numbers + widest + 6, x1 = width - x0, y = (i) => i * row + row / 2;
+    geometry.lines = { row, x0, x1 };
+    const focus = state.pin || (state.hover?.place === "lines" ? state.hover : null);
+    const shown = (q, k) => !focus || (focus.side === "query" ? q === focus.i : k === focus.i);
+    const hue = focus?.side === "key" ? VERMILLION : BLUE;
+    const steps = 20, bins = Array.from({ length: steps + 1 }, () => []);
+    for (let q = 0; q < n; q++)
+      for (let k = 0; k < n; k++)
+        if (shown(q, k)) { const w = weight(q, k); if (w > 0.02) bins[Math.ceil(w * steps)].push(q, k); }
+    pen.strokeStyle = hue;
+    bins.forEach((pairs, level) => {
+      pen.globalAlpha = Math.max(0.06, level / steps) * (focus ? 1 : 0.85);
+      pen.lineWidth = 0.75 + 2.25 * (level / steps);
+      pen.beginPath();
+      for (let i = 0; i < pairs.length; i += 2) {
+        const from = y(pairs[i]), to = y(pairs[i + 1]), bend = (x1 - x0) * 0.42;
+        pen.moveTo(x0, from);
+        pen.bezierCurveTo(x0 + bend, from, x1 - bend, to, x1, to);
+      }
+      pen.stroke();
+    });
+    pen.globalAlpha = 1;
+    for (let i = 0; i < n; i++)
+      for (const side of ["query", "key"]) {
+        const self = focus && focus.side === side && focus.i === i, other = focus && focus.side !== side;
+        const w = other ? (side === "key" ? weight(focus.i, i) : weight(i, focus.i)) : 0;
+        const edge = side === "query" ? x0 - 5 : x1 + 5, out = side === "query" ? -1 : 1;
+        if (other && w > 0.02) {
+          pen.globalAlpha = 0.16;
+          pen.fillStyle = hue;
+          pen.fillRect(Math.min(edge, edge + out * (widest + 4) * w), i * row + 1, (widest + 4) * w, row - 2);
+          pen.globalAlpha = 1;
+        }
+        pen.textAlign = side === "query" ? "right" : "left";
+        pen.fillStyle = self ? hue : focus && !(other && w > 0.02) ? "#9aa5b1" : INK;
+        pen.fillText(shorten(pen, label(i), widest), edge + out, y(i));
+        if (other && w >= 0.005) {
+          pen.textAlign = side === "query" ? "left" : "right";
+          pen.fillStyle = MUTED;
+          pen.fillText(w.toFixed(2), side === "query" ? 0 : width, y(i));
+        }
+      }
+  }
+
+  // ---- words: what is pointed at, and the strongest weights ----------------------------------------------------------
+  function pairs(q, k) {
+    const found = [];
+    for (let a = 0; a < kept.length; a++)
+      for (let b = 0; b < kept.length; b++)
+        if ((q === undefined || a === q) && (k === undefined || b === k)) found.push([weight(a, b), a, b]);
+    return found.sort((one, two) => two[0] - one[0] || one[1] - two[1] || one[2] - two[2]);
+  }
+
+  function tell() {
+    const focus = state.hover || state.pin;
+    let parts = ["Point at a square or a token to read its weight; click a token to keep it."];
+    delete root.dataset.weight;
+    if (focus?.place === "map") {
+      const w = weight(focus.q, focus.k);
+      root.dataset.weight = w;
+      parts = [make("b", { textContent: `${arrow(focus.q, focus.k)}  ${w.toFixed(2)}` })];
+    } else if (focus?.place === "grid") {
+      parts = [`Layer ${focus.layer}, head ${focus.head}: click to choose it`];
+    } else if (focus?.place === "lines") {
+      const asks = focus.side === "query", rows = asks ? pairs(focus.i) : pairs(undefined, focus.i);
+      const list = rows.slice(0, 4).map(([w, q, k]) => `${label(asks ? k : q)} ${w.toFixed(2)}`).join(",  ");
+      parts = [make("b", { textContent: label(focus.i) }), asks ? " looks at " : " is looked at by ", list];
+    }
+    readout.replaceChildren(...parts);
+    const full = focus?.place === "map" ? arrow(focus.q, focus.k) : focus?.place === "lines" ? label(focus.i) : "";
+    map.title = focus?.place === "map" ? full : "";
+    lines.title = focus?.place === "lines" ? full : "";
+  }
+
+  function tellHead() {
+    steppers.forEach((s) => s.show());
+    buttons.forEach((b, i) => b.setAttribute("aria-pressed", i === state.example));
+    mapTitle.textContent = `Layer ${state.layer}, head ${state.head} (row: query, column: key)`;
+    most.textContent = (peaks[state.layer * nHeads + state.head] / 255).toFixed(2);
+    strongest.replaceChildren(...pairs().slice(0, 6).map(([w, q, k]) =>
+      make("li", {}, make("span", { textContent: arrow(q, k), title: arrow(q, k) }), make("b", { textContent: w.toFixed(2) }))));
+    const where = `layer ${state.layer}, head ${state.head}`;
+    map.setAttribute("aria-label", `Attention weights of ${where} as a heat map. Arrow keys move between squares.`);
+    lines.setAttribute("aria-label", `Attention weights of ${where} as lines from queries to keys. Arrow keys move between tokens.`);
+    sizeText.textContent = `${nLayers} ${nLayers > 1 ? "layers" : "layer"} × ${nHeads} ${nHeads > 1 ? "heads" : "head"}, ${example().tokens.length} tokens`;
+  }
+
+  function draw() {
+    const { gridWidth, linesWidth, mapWidth } = layout();
+    drawGrid(gridWidth);
+    drawMap(mapWidth);
+    drawLines(linesWidth);
+    tellHead();
+    tell();
+    Object.assign(root.dataset, { example: state.example, layer: state.layer, head: state.head });
+  }
+
+  function point(hover) {
+    if (JSON.stringify(hover) === JSON.stringify(state.hover)) return;
+    const places = [state.hover?.place, hover?.place];
+    state.hover = hover;
+    const { linesWidth, mapWidth } = layout();
+    if (places.includes("map")) drawMap(mapWidth);
+    if (places.includes("lines")) drawLines(linesWidth);
+    tell();
+  }
+
+  function choose(change) {
+    Object.assign(state, change);
+    model.set("layer", state.layer);
+    model.set("head", state.head);
+    model.save_changes();
+    draw();
+  }
+
+  // ---- mouse and keyboard ----------------------------------------------------------------------------------------
+  const within = (i, n) => i >= 0 && i < n;
+  const hit = {
+    grid(event) {
+      const { margin, cell } = geometry.grid;
+      const head = Math.floor((event.offsetX - margin) / cell), layer = Math.floor((event.offsetY - margin) / cell);
+      return within(head, nHeads) && within(layer, nLayers) ? { place: "grid", layer, head } : null;
+    },
+    map(event) {
+      const { left, top, s } = geometry.map;
+      const k = Math.floor((event.offsetX - left) / s), q = Math.floor((event.offsetY - top) / s);
+      return within(k, kept.length) && within(q, kept.length) ? { place: "map", q, k } : null;
+    },
+    lines(event) {
+      const { row, x0, x1 } = geometry.lines, i = Math.floor(event.offsetY / row);
+      const side = event.offsetX < x0 + 12 ? "query" : event.offsetX > x1 - 12 ? "key" : null;
+      return side && within(i, kept.length) ? { place: "lines", side, i } : null;
+    },
+  };
+  for (const [place, target] of [["grid", grid], ["map", map], ["lines", lines]]) {
+    target.addEventListener("pointermove", (event) => point(hit[place](event)));
+    target.addEventListener("pointerleave", () => point(null));
+    target.addEventListener("blur", () => point(null));
+  }
+  grid.addEventListener("click", (event) => {
+    const found = hit.grid(event);
+    if (found) choose({ layer: found.layer, head: found.head });
+  });
+  lines.addEventListener("click", (event) => pin(hit.lines(event)));
+  function pin(found) {
+    const same = found && state.pin && found.side === state.pin.side && found.i === state.pin.i;
+    state.pin = same ? null : found;
+    draw();
+  }
+
+  const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  function keys(target, act) {
+    target.addEventListener("keydown", (event) => {
+      const move = MOVES[event.key];
+      if (!move && !["Enter", " ", "Escape"].includes(event.key)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      act(move, event.key);
+    });
+  }
+  const last = () => kept.length - 1;
+  keys(grid, (move) => move && choose({
+    layer: clamp(0, state.layer + move[0], nLayers - 1), head: clamp(0, state.head + move[1], nHeads - 1) }));
+  keys(map, (move) => {
+    const at = state.hover?.place === "map" ? state.hover : { q: 0, k: 0 };
+    point(move ? { place: "map", q: clamp(0, at.q + move[0], last()), k: clamp(0, at.k + move[1], last()) } : null);
+  });
+  keys(lines, (move, key) => {
+    const at = state.hover?.place === "lines" ? state.hover : { side: "query", i: 0 };
+    if (move) point({ place: "lines", side: move[1] ? (move[1] > 0 ? "key" : "query") : at.side, i: clamp(0, at.i + move[0], last()) });
+    else if (key === "Escape") { state.pin = state.hover = null; draw(); }
+    else pin({ place: "lines", side: at.side, i: at.i });
+  });
+
+  model.on("change:layer", () => { state.layer = model.get("layer"); draw(); });
+  model.on("change:head", () => { state.head = model.get("head"); draw(); });
+  colour();
+  draw();
+  let width = root.clientWidth;
+  const watch = new ResizeObserver(() => { if (root.clientWidth !== width) { width = root.clientWidth; draw(); } });
+  watch.observe(root);
+  return () => watch.disconnect();
+}
+
+export default { render };

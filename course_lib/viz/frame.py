@@ -1,0 +1,107 @@
+"""A living view in a sealed frame, with a picture where the frame may not live.
+
+The frame is sandboxed, knows its scripts by their hashes and can fetch nothing: markup in a token cannot
+run. JupyterLab strips frames and styles from notebooks it does not trust, and so does GitHub; what is left is
+the picture alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# In JupyterLab's dark theme the frame is inverted with its hues kept: white becomes the theme's grey, and
+# a ramp from light to dark becomes one from dark to light. A sandboxed frame cannot ask for its host's theme.
+_STYLE = """
+.{id} .still{{display:none}}
+.{id} iframe{{width:100%;height:{height}px;border:1px solid #d5dae1;border-radius:8px;background:#fff;
+box-sizing:border-box;display:block}}
+[data-jp-theme-light="false"] .{id} iframe,.vscode-dark .{id} iframe{{filter:invert(.87) hue-rotate(180deg)}}
+@media print{{.{id} iframe{{display:none}}.{id} .still{{display:block}}}}
+"""
+
+
+class View:
+    """What a notebook shows: HTML that needs no network and no kernel, and a line of plain text."""
+
+    def __init__(self, html: str, summary: str) -> None:
+        self.html, self.summary = html, summary
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {"text/html": self.html, "text/plain": self.summary}
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.summary
+
+
+def frame(
+    body: str, scripts: list[str], *, style: str = "", title: str, height: int, picture: bytes | None
+) -> str:
+    """HTML of a frame that holds `body` and runs `scripts`, and of the picture that stands in for it.
+
+    Args:
+        body: markup, every text in it escaped already.
+        scripts: JavaScript, run in order after the body.
+        title: what a screen reader says of the frame and of the picture.
+        height: of the frame, in CSS pixels.
+        picture: PNG at two device pixels per CSS pixel.
+    """
+    scripts = [script_safe(script.replace("\r\n", "\n").replace("\r", "\n")) for script in scripts]
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts
+    )
+    policy = (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    document = (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>{html.escape(title)}</title>'
+        f"<style>{style}</style><body>{body}{''.join(f'<script>{s}</script>' for s in scripts)}</body></html>"
+    )
+    # A name from the content: the same view gives the same bytes, and two views on a page do not meet.
+    name = f"view-{hashlib.sha256(f'{document}{height}'.encode()).hexdigest()[:12]}"
+    named = f'title="{html.escape(title)}"'
+    return (
+        f'<div class="{name}"><style>{_STYLE.format(id=name, height=height)}</style>'
+        f'<iframe sandbox="allow-scripts" {named} srcdoc="{html.escape(document)}"></iframe>'
+        f'<div class="still">{_image(picture, title)}</div></div>'
+    )
+
+
+def script_safe(script: str) -> str:
+    """The same script, but nothing in its strings can end it or start a comment or another one."""
+    return re.sub(r"<(?=/|!--|script)", r"\\x3c", script, flags=re.IGNORECASE)
+
+
+def png(figure: Figure, dpi: int = 144, colors: int = 48) -> bytes:
+    """The figure as a small PNG, the same bytes for the same figure."""
+    from PIL import Image
+
+    raw = BytesIO()
+    figure.savefig(raw, format="png", dpi=dpi)
+    small = BytesIO()
+    with Image.open(raw) as image:
+        # No dithering: it would triple the size.
+        image.convert("RGB").quantize(colors, dither=Image.Dither.NONE).save(
+            small, format="png", optimize=True
+        )
+    return small.getvalue()
+
+
+def _image(picture: bytes | None, title: str) -> str:
+    if picture is None:
+        return f"<p>{html.escape(title)}: trust this notebook and run it to see the view.</p>"
+    width = int.from_bytes(picture[16:20], "big") // 2  # PNG's header holds the width there
+    data = base64.b64encode(picture).decode()
+    return f'<img alt="{html.escape(title)}" width="{width}" src="data:image/png;base64,{data}">'
