@@ -340,6 +340,15 @@ def test_a_second_start_does_no_work(start, course, capsys):
     assert files() == before and capsys.readouterr().out == ""
 
 
+def test_a_start_after_the_packages_changed_installs_them(start, course, capsys):
+    start.main([])
+    del course.calls[:]
+    with (course.root / "requirements.lock").open("a", encoding="utf-8") as file:
+        file.write("more==1\n")
+    assert start.main([]) == 0
+    assert course.calls == ["install", LAB]
+
+
 def test_ctrl_c_is_clean_and_the_next_start_goes_on_where_it_stopped(start, course, capsys):
     def stop(*_):
         raise KeyboardInterrupt
