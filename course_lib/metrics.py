@@ -108,7 +108,7 @@ def f1(predictions: str | Sequence[str], references: References, *, characters: 
 
 
 def normalize_answer(text: str) -> str:
-    """SQuAD's rules, in order: lowercase, drop ASCII punctuation, drop a, an, the, put one space between words."""
+    """SQuAD's rules, in order: lowercase, drop ASCII punctuation, drop a, an, the, join by single spaces."""
     text = "".join(char for char in text.lower() if char not in string.punctuation)
     return " ".join(re.sub(r"\b(?:a|an|the)\b", " ", text).split())
 

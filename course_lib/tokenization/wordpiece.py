@@ -135,7 +135,11 @@ def train_wordpiece(
         word: n for word, n in words.items() if len(word) <= MAX_WORD_CHARS and alphabet.issuperset(word)
     }
     counts = PairCounts({cut_word(word): n for word, n in usable.items()})
-    vocab = dict.fromkeys([*special_tokens, *sorted(counts.symbols)])  # a dict keeps its order
+    # Each character in both forms, so that no word of known characters is [UNK]. But punctuation and Chinese
+    # characters are words of their own and never continue one.
+    inside = [c for c in alphabet if len(bert_words(bert_normalize("a" + c, False, False))) == 1]
+    letters = sorted([*alphabet, *(PREFIX + c for c in inside)])
+    vocab = dict.fromkeys([*special_tokens, *letters])  # a dict keeps its order
     if len(vocab) > vocab_size:
         raise ValueError(
             f"{len(vocab)} special tokens and single characters do not fit in vocab_size={vocab_size}: "
