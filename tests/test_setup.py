@@ -75,15 +75,15 @@ def test_the_lock_pins_every_transitive_dependency(python, system):
     """Markers are judged for that system. What a parent pins with == (torch its CUDA parts) is pinned."""
     environment = default_environment() | dict(python_version=python, python_full_version=f"{python}.0")
     environment |= dict(zip(("sys_platform", "platform_system", "os_name"), system, strict=True))
-    pinned, seen, unpinned, todo = lock(), set(), set(), direct()
+    pinned, seen, todo = set(lock()), set(), direct()
     while todo:
         requirement = todo.pop()
         name = canonicalize_name(requirement.name)
         if (name, *sorted(requirement.extras)) in seen:
             continue
         seen.add((name, *sorted(requirement.extras)))
-        if name not in pinned and not any(s.operator == "==" for s in requirement.specifier):
-            unpinned.add(name)
+        if any(one.operator == "==" for one in requirement.specifier):
+            pinned.add(name)
         try:
             further = importlib.metadata.requires(name) or []
         except importlib.metadata.PackageNotFoundError:
@@ -93,7 +93,7 @@ def test_the_lock_pins_every_transitive_dependency(python, system):
             if one.marker is None or any(one.marker.evaluate(environment | {"extra": e}) for e in extras):
                 todo.append(one)
     assert len(seen) > 100
-    assert not unpinned
+    assert not {name for name, *_ in seen} - pinned
 
 
 def test_environment_yml_names_every_direct_dependency_with_its_pin():
@@ -450,11 +450,14 @@ def test_two_set_ups_wait_for_one_another(start, tmp_path):
 
 def test_settings_keep_what_else_stands_in_the_files(start, tmp_path):
     name = "share/jupyter/lab/settings/overrides.json"
-    start.write_atomically(tmp_path / name, '{"theme": {"dark": true}}')
+    notification = "@jupyterlab/apputils-extension:notification"
+    theirs = {"theme": {"dark": True}, notification: {"doNotDisturbMode": True, "fetchNews": "true"}}
+    start.write_atomically(tmp_path / name, json.dumps(theirs))
     start.write_settings(tmp_path, start.jupyter_settings(Path("/venv/bin/python")))
     overrides = json.loads((tmp_path / name).read_text(encoding="utf-8"))
     assert overrides["theme"] == {"dark": True}
-    assert overrides["@jupyterlab/apputils-extension:notification"] == {
+    assert overrides[notification].pop("doNotDisturbMode") is True
+    assert overrides[notification] == {
         "fetchNews": "false",
         "checkForUpdates": False,
     }
