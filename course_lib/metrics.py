@@ -73,6 +73,8 @@ def matthews(predictions, labels) -> float:
     from sklearn.metrics import matthews_corrcoef
 
     predictions, labels = _aligned(predictions, labels)
+    if 1 in (len(np.unique(predictions)), len(np.unique(labels))):
+        return 0.0
     return float(matthews_corrcoef(labels, predictions))
 
 
