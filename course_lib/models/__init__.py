@@ -3,10 +3,12 @@
 Ids are (B, T). Every call returns an `Output`: `.hidden` (B, T, d_model), `.logits`, `.loss`,
 `.hidden_states`, and with ``need_weights=True`` `.attentions` and `.cross_attentions`.
 
-Encoder
+Encoders
     Bert: ``model(ids, segments=None, mask=None, *, labels=None, need_weights=False)``
 
     Padding is told by ``config.pad_id``.
+
+    ELMo: ``model(ids, *, labels=None)`` with ids of characters (B, T, C) or of whole words (B, T)
 
 Decoders
     GPT, Llama: ``model(ids, mask=None, *, cache=None, labels=None, last_only=False, need_weights=False)``
@@ -43,6 +45,7 @@ Weights
 from course_lib.models.bart import Bart, BartConfig
 from course_lib.models.bert import Bert, BertConfig
 from course_lib.models.common import ModelCache, Output
+from course_lib.models.elmo import ELMo, ELMoConfig
 from course_lib.models.gpt import GPT, GPTConfig
 from course_lib.models.llama import Llama, LlamaConfig
 from course_lib.models.t5 import T5, T5Config
@@ -54,6 +57,8 @@ __all__ = [
     "BartConfig",
     "Bert",
     "BertConfig",
+    "ELMo",
+    "ELMoConfig",
     "GPTConfig",
     "Llama",
     "LlamaConfig",

@@ -142,7 +142,7 @@ class GPT(Model):
         return ModelCache(self.config.n_layers)
 
     hf_types = ("gpt2", "openai-gpt")
-    hf_ignored = r"attn\.(masked_)?bias$|position_ids$"
+    hf_ignored = r"\.attn\.(masked_)?bias$|position_ids$"
     hf_tied = (("lm_head.weight", "embedding.token.weight"),)
     hf_names = (
         (r"^transformer\.", ""),
