@@ -59,7 +59,7 @@ def announce(port: int, url: str, browser: bool) -> None:
             time.sleep(0.2)
             continue
         where = "The course is open in your browser. Its address:" if browser else "Open the course at"
-        print(f"{where}\n\n    {url}\n\nCtrl-C in this window stops it.", flush=True)
+        print(f"{where}\n\n    {url}\n\nCtrl-C, twice, in this window stops it.", flush=True)
         return
 
 
