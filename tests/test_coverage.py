@@ -42,3 +42,11 @@ def test_every_lesson_that_exists_delivers_something():
     for lesson in LESSONS:
         if lesson.is_there():
             assert any(entry["lessons"].get(lesson.name) for entry in COVERAGE.values()), lesson.name
+
+
+def test_the_readme_lists_the_lessons_as_they_are():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for lesson in LESSONS:
+        linked = f"[{lesson.title}](notebooks/{lesson.name}.ipynb)"
+        name, state = (linked, "") if lesson.is_there() else (lesson.title, "to come")
+        assert f"| {lesson.number} | {name} | {lesson.what} | {state} |" in readme
