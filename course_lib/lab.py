@@ -87,6 +87,7 @@ def open_lab(port: int | None = None, browser: bool = True, notebook: str = FIRS
     url = f"http://127.0.0.1:{port}{page}?token={token}"
     threading.Thread(target=announce, args=(port, url, browser), daemon=True).start()
 
+    import zmq
     from jupyterlab.labapp import main
 
     arguments = [
@@ -98,7 +99,11 @@ def open_lab(port: int | None = None, browser: bool = True, notebook: str = FIRS
         f"--LabApp.default_url={page}",
         "--LabApp.extension_manager=readonly",
         "--Application.log_level=WARN",
+        # Jupyter Server's own default is longer than Tornado allows, which warns at every kernel.
+        "--ServerApp.tornado_settings={'ws_ping_timeout': 30000}",
     ]
+    if zmq.has("curve"):  # else other users of this machine could read what kernels send
+        arguments.append("--KernelManager.transport_encryption=auto")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         arguments.append("--allow-root")
     sys.argv[0] = "jupyter-lab"
