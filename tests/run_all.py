@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 WORKERS = min(CORES, 4)  # each loads torch and a kernel: about 1.5 GB
 CELL_SECONDS = 300
+QUICK_SECONDS = 300
 NOTEBOOKS = ("notebooks", "solutions")
 ALWAYS = ("notebooks/00_start_here.ipynb", "solutions/01_attention.ipynb")  # of the notebooks, in quick mode
 
@@ -182,6 +183,11 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         summary(results)
         return 130
+    seconds = sum(result.seconds for result in results)
+    if quick and seconds > QUICK_SECONDS:
+        print(
+            f"\nThe quick run took {seconds:.0f} s, the promise is {QUICK_SECONDS} s: mark the slowest tests slow."
+        )
     return summary(results)
 
 
