@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.attention import MultiHeadAttention, padding_mask
+from course_lib.attention import MultiHeadAttention
 from course_lib.embeddings import InputEmbedding
 from course_lib.layers import Block, FeedForward
-from course_lib.models.common import ModelCache, Output, class_loss, initialise, look_back, run_blocks
+from course_lib.models.common import Output, class_loss, initialise, look_back
 from course_lib.models.encoder_decoder import EncoderDecoder
 from course_lib.models.hf import attention_part, hf_activation, read_config, refuse
 
@@ -92,61 +92,33 @@ class Bart(EncoderDecoder):
 
         self.encoder_blocks = nn.ModuleList(block(crosses=False) for _ in range(c.n_layers))
         self.decoder_blocks = nn.ModuleList(block(crosses=True) for _ in range(c.n_layers))
+        self.encoder_norm, self.decoder_norm = nn.Identity(), nn.Identity()  # post-LN ends on one anyway
         self.register_buffer("final_logits_bias", torch.zeros(1, c.vocab_size))  # zero in most releases
         self.classifier = ClassificationHead(c.d_model, c.n_labels, c.dropout) if c.n_labels else None
         self.apply(initialise)
 
-    def encode(self, ids: Tensor, *, need_weights: bool = False) -> Output:
-        x = self.encoder_embedding(ids)
-        mask = padding_mask(ids, self.config.pad_id)
-        return run_blocks(self.encoder_blocks, x, mask, need_weights=need_weights)
+    def embed(self, ids: Tensor, past: int | None = None) -> tuple[Tensor, dict[str, Any]]:
+        if past is None:
+            return self.encoder_embedding(ids), {}
+        x = self.decoder_embedding(ids, past=past)
+        return x, {"mask": look_back(ids, past, None), "causal": True}
 
-    def decode(
-        self,
-        decoder_ids: Tensor,
-        memory: Tensor,
-        memory_mask: Tensor | None = None,
-        *,
-        cache: ModelCache | None = None,
-        last_only: bool = False,
-        labels: Tensor | None = None,
-        need_weights: bool = False,
-    ) -> Output:
-        past = cache.length if cache else 0
-        out = run_blocks(
-            self.decoder_blocks,
-            self.decoder_embedding(decoder_ids, past=past),
-            look_back(decoder_ids, past, None),
-            causal=True,
-            memory=memory,
-            memory_mask=None if memory_mask is None else memory_mask[:, None, None, :],
-            cache=cache,
-            need_weights=need_weights,
-        )
-        return self.fill_logits(out, labels, last_only)
-
-    def forward(
-        self,
-        ids: Tensor,
-        decoder_ids: Tensor | None = None,
-        *,
-        labels: Tensor | None = None,
-        need_weights: bool = False,
-    ) -> Output:
+    def forward(self, ids: Tensor, decoder_ids: Tensor | None = None, **options: Any) -> Output:
         """Repair a text, or classify it.
 
         With `n_labels`, `labels` are class numbers (B,): encoder and decoder read the same text, and the
         classifier reads the decoder's state at the last eos, which has seen it all (section 3.1).
         """
         if self.classifier is None:
-            return super().forward(ids, decoder_ids, labels=labels, need_weights=need_weights)
-        out = super().forward(ids, self.shift_right(ids), need_weights=need_weights)
+            return super().forward(ids, decoder_ids, **options)
         is_eos = ids == self.config.eos_id
         if not is_eos.any(dim=1).all():
             raise ValueError(
                 f"a text without an end: the classifier reads the last token {self.config.eos_id} (eos); "
                 "add it to every row"
             )
+        labels = options.pop("labels", None)
+        out = super().forward(ids, self.shift_right(ids), last_only=True, **options)
         last = ids.shape[1] - 1 - is_eos.flip(1).int().argmax(dim=1)
         out.logits = self.classifier(out.hidden[torch.arange(len(ids), device=ids.device), last])
         out.loss = None if labels is None else class_loss(out.logits, labels)

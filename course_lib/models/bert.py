@@ -15,7 +15,7 @@ from course_lib.attention import MultiHeadAttention, padding_mask
 from course_lib.embeddings import InputEmbedding
 from course_lib.layers import Block, FeedForward, get_activation
 from course_lib.models.common import Output, class_loss, initialise, run_blocks, score
-from course_lib.models.hf import Model, hf_activation, read_config, refuse
+from course_lib.models.hf import USUAL_NAMES, Model, hf_activation, read_config, refuse
 
 
 @dataclass(frozen=True)
@@ -222,14 +222,8 @@ class Bert(Model):
         ours = cls.translate(state)
         fields = read_config(
             config,
-            vocab_size="vocab_size",
-            d_model="hidden_size",
-            n_layers="num_hidden_layers",
-            n_heads="num_attention_heads",
-            d_ff="intermediate_size",
-            max_positions="max_position_embeddings",
+            **USUAL_NAMES,
             n_segments="type_vocab_size",
-            pad_id="pad_token_id",
             dropout="hidden_dropout_prob",
             eps="layer_norm_eps",
         )

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -98,36 +97,6 @@ def run_blocks(
     )
 
 
-def remember_mask(ids: Tensor, mask: Tensor | None, cache: ModelCache | None) -> Tensor | None:
-    """(B, S), which of all positions so far are real; None when all are.
-
-    Args:
-        ids: (B, T), the new tokens.  mask: (B, T), which of these are real.  cache: keeps what is returned.
-    """
-    if mask is not None and (mask.shape != ids.shape or mask.dtype != torch.bool):
-        raise ValueError(
-            f"mask of shape {tuple(mask.shape)} and {mask.dtype} for ids of shape {tuple(ids.shape)}: give a "
-            "boolean for each of these ids, True where the token is real"
-        )
-    before = cache.mask if cache else None
-    if mask is None and before is None:
-        return None
-    if before is None:
-        before = ids.new_ones(len(ids), cache.length if cache else 0, dtype=torch.bool)
-    mask = torch.cat([before, torch.ones_like(ids, dtype=torch.bool) if mask is None else mask], dim=1)
-    if cache:
-        cache.mask = mask
-    return mask
-
-
-def count_positions(ids: Tensor, real: Tensor | None, past: int) -> Tensor:
-    """Each token's place: (T,) without padding, else (B, T), where padding is not counted."""
-    T = ids.shape[1]
-    if real is None:
-        return torch.arange(past, past + T, device=ids.device)
-    return (real.cumsum(dim=1) - 1).clamp(min=0)[:, -T:]
-
-
 def look_back(ids: Tensor, past: int, real: Tensor | None, band: int | None = None) -> Tensor | None:
     """The mask of a decoder, broadcastable to (B, 1, T, past + T); None where plain causal attention will do.
 
@@ -156,20 +125,6 @@ def score(hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> t
     logits = head(hidden[scored])
     loss = F.cross_entropy(logits, labels[scored], reduction="sum") / max(len(logits), 1)
     return logits, loss
-
-
-def score_next(
-    out: Output, labels: Tensor | None, head: Callable[[Tensor], Tensor], real: Tensor | None, last_only: bool
-) -> Output:
-    """Fill in a decoder's logits, and its loss: position t is scored on the label of t + 1."""
-    if labels is None:
-        out.logits = head(out.hidden[:, -1:] if last_only else out.hidden)
-        return out
-    labels = labels[:, 1:]
-    if real is not None:  # padding predicts nothing, not even the first token
-        labels = labels.masked_fill(~(real[:, :-1] & real[:, 1:]), -100)
-    out.logits, out.loss = score(out.hidden[:, :-1], labels, head)
-    return out
 
 
 def class_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from course_lib.models.common import ModelCache, Output, score
+from course_lib.attention import padding_mask
+from course_lib.models.common import ModelCache, Output, run_blocks, score
 from course_lib.models.hf import Model
 
 
@@ -23,14 +25,30 @@ def shift_right(labels: Tensor, start_id: int, pad_id: int) -> Tensor:
 class EncoderDecoder(Model):
     """An encoder, a decoder that attends to its output, and the loss on what the decoder should say.
 
-    The config names `pad_id`, `start_id` (what the decoder begins with) and `n_layers`, of each side.
+    A child has `encoder_blocks`, `decoder_blocks`, `encoder_norm`, `decoder_norm`, and a `config` with
+    `pad_id`, `start_id` (what the decoder begins with) and `n_layers` (of each side).
     """
 
     @abstractmethod
-    def encode(self, ids: Tensor, *, need_weights: bool = False) -> Output:
-        """ids (B, S) -> Output; its `hidden` (B, S, d_model) is the decoder's memory. Padding is not seen."""
+    def embed(self, ids: Tensor, past: int | None = None) -> tuple[Tensor, dict[str, Any]]:
+        """The blocks' input (B, T, d_model), and what else they take: masks, position biases.
+
+        Args:
+            ids: (B, T).  past: positions before them in the decoder; None in the encoder.
+        """
 
     @abstractmethod
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits (…, vocab_size) from the decoder's hidden (…, d_model)."""
+
+    def encode(self, ids: Tensor, *, need_weights: bool = False) -> Output:
+        """ids (B, S) -> Output; its `hidden` (B, S, d_model) is the decoder's memory. Padding is not seen."""
+        x, options = self.embed(ids)
+        mask = padding_mask(ids, self.config.pad_id)
+        out = run_blocks(self.encoder_blocks, x, mask, **options, need_weights=need_weights)
+        out.hidden = self.encoder_norm(out.hidden)
+        return out
+
     def decode(
         self,
         decoder_ids: Tensor,
@@ -57,10 +75,22 @@ class EncoderDecoder(Model):
             `logits` (B, T, vocab_size), (B, 1, vocab_size) with `last_only`, or (N, vocab_size) at the N
             labelled places.
         """
-
-    @abstractmethod
-    def head(self, hidden: Tensor) -> Tensor:
-        """Logits (…, vocab_size) from the decoder's hidden (…, d_model)."""
+        x, options = self.embed(decoder_ids, cache.length if cache else 0)
+        out = run_blocks(
+            self.decoder_blocks,
+            x,
+            **options,
+            memory=memory,
+            memory_mask=None if memory_mask is None else memory_mask[:, None, None, :],
+            cache=cache,
+            need_weights=need_weights,
+        )
+        out.hidden = self.decoder_norm(out.hidden)
+        if labels is None:
+            out.logits = self.head(out.hidden[:, -1:] if last_only else out.hidden)
+        else:
+            out.logits, out.loss = score(out.hidden, labels, self.head)
+        return out
 
     def forward(
         self,
@@ -68,6 +98,7 @@ class EncoderDecoder(Model):
         decoder_ids: Tensor | None = None,
         *,
         labels: Tensor | None = None,
+        last_only: bool = False,
         need_weights: bool = False,
     ) -> Output:
         """Encode `ids` (B, S), then decode; the rest as in `decode`. The result's `encoder` is `encode`'s.
@@ -82,6 +113,7 @@ class EncoderDecoder(Model):
             encoded.hidden,
             ids != self.config.pad_id,
             labels=labels,
+            last_only=last_only,
             need_weights=need_weights,
         )
         out.encoder = encoded
@@ -94,11 +126,3 @@ class EncoderDecoder(Model):
     def new_cache(self) -> ModelCache:
         """An empty memory for decoding step by step."""
         return ModelCache(self.config.n_layers, crosses=True)
-
-    def fill_logits(self, out: Output, labels: Tensor | None, last_only: bool) -> Output:
-        """Add logits, and the loss where there are labels."""
-        if labels is None:
-            out.logits = self.head(out.hidden[:, -1:] if last_only else out.hidden)
-        else:
-            out.logits, out.loss = score(out.hidden, labels, self.head)
-        return out

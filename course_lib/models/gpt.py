@@ -13,17 +13,9 @@ from torch import Tensor, nn
 from course_lib.attention import MultiHeadAttention
 from course_lib.embeddings import InputEmbedding
 from course_lib.layers import Block, FeedForward
-from course_lib.models.common import (
-    ModelCache,
-    Output,
-    count_positions,
-    initialise,
-    look_back,
-    remember_mask,
-    run_blocks,
-    score_next,
-)
-from course_lib.models.hf import Model, hf_activation, read_config, refuse
+from course_lib.models.common import initialise, look_back
+from course_lib.models.decoder import Decoder, count_positions
+from course_lib.models.hf import hf_activation, read_config, refuse
 
 GPT2_SIZES = {  # Radford et al. 2019, table 2: layers, width, heads
     "small": (12, 768, 12),
@@ -69,7 +61,7 @@ class GPTConfig:
         return cls(**{"n_layers": n_layers, "d_model": d_model, "n_heads": n_heads, **changes})
 
 
-class GPT(Model):
+class GPT(Decoder):
     """Token and position embeddings, n_layers causal blocks, and the token embedding again as the output."""
 
     def __init__(self, config: GPTConfig) -> None:
@@ -98,48 +90,17 @@ class GPT(Model):
                 for last in (block.attention.output, block.feed_forward.down):
                     nn.init.normal_(last.weight, std=0.02 / (2 * c.n_layers) ** 0.5)
 
-    def forward(
-        self,
-        ids: Tensor,
-        mask: Tensor | None = None,
-        *,
-        cache: ModelCache | None = None,
-        labels: Tensor | None = None,
-        last_only: bool = False,
-        need_weights: bool = False,
-    ) -> Output:
-        """Predict each next token from what came before (Radford et al. 2018, equation 2).
-
-        Args:
-            ids: (B, T); with a cache, only the tokens that are new.
-            mask: (B, T), True where a token is real; all are when not given.
-            cache: what `new_cache` gave; this call's keys and values are added.
-            labels: (B, T), the ids themselves, -100 where not to be scored; shifted by one in here.
-            last_only: compute the logits of the last position only.
-            need_weights: also return the attention weights.
-
-        Returns:
-            `logits` (B, T, vocab_size), (B, 1, vocab_size) with `last_only`, or (N, vocab_size) at the N
-            scored places with `labels`.
-        """
-        past = cache.length if cache else 0
-        real = remember_mask(ids, mask, cache)
+    def embed(self, ids: Tensor, past: int, real: Tensor | None) -> tuple[Tensor, dict[str, Any]]:
         x = self.embedding(ids, past=past, positions=count_positions(ids, real, past))
-        see = look_back(ids, past, real)
+        mask = look_back(ids, past, real)
         if self.config.band is not None:
             narrow = look_back(ids, past, real, self.config.band)
-            see = [narrow if i % 2 else see for i in range(self.config.n_layers)]
-        out = run_blocks(self.blocks, x, see, causal=True, cache=cache, need_weights=need_weights)
-        out.hidden = self.norm(out.hidden)
-        return score_next(out, labels, self.head, real, last_only)
+            mask = [narrow if i % 2 else mask for i in range(self.config.n_layers)]
+        return x, {"mask": mask}
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits (…, vocab_size) from hidden (…, d_model): the token embedding, used backwards."""
         return F.linear(hidden, self.embedding.token.weight)
-
-    def new_cache(self) -> ModelCache:
-        """An empty memory for decoding step by step."""
-        return ModelCache(self.config.n_layers)
 
     hf_types = ("gpt2", "openai-gpt")
     hf_ignored = r"\.attn\.(masked_)?bias$|position_ids$"

@@ -105,6 +105,17 @@ def _check_fit(model: str, own: Mapping[str, Tensor], given: Mapping[str, Tensor
         )
 
 
+USUAL_NAMES = {  # what most of their configs call the sizes
+    "vocab_size": "vocab_size",
+    "d_model": "hidden_size",
+    "n_layers": "num_hidden_layers",
+    "n_heads": "num_attention_heads",
+    "d_ff": "intermediate_size",
+    "max_positions": "max_position_embeddings",
+    "pad_id": "pad_token_id",
+}
+
+
 def read_config(config: Mapping[str, Any], **theirs: str) -> dict[str, Any]:
     """Our fields from the names they have in `config`; what it leaves out keeps our (published) default."""
     return {ours: config[name] for ours, name in theirs.items() if config.get(name) is not None}

@@ -17,17 +17,9 @@ from torch import Tensor, nn
 from course_lib.attention import MultiHeadAttention
 from course_lib.embeddings import RotaryEmbedding, check_ids, check_length, rotate
 from course_lib.layers import Block, FeedForward, RMSNorm
-from course_lib.models.common import (
-    ModelCache,
-    Output,
-    count_positions,
-    initialise,
-    look_back,
-    remember_mask,
-    run_blocks,
-    score_next,
-)
-from course_lib.models.hf import Model, attention_part, hf_activation, read_config, refuse
+from course_lib.models.common import initialise, look_back
+from course_lib.models.decoder import Decoder, count_positions
+from course_lib.models.hf import USUAL_NAMES, attention_part, hf_activation, read_config, refuse
 
 
 @dataclass(frozen=True)
@@ -72,7 +64,7 @@ class LlamaConfig:
         return cls(**{**published, **changes})
 
 
-class Llama(Model):
+class Llama(Decoder):
     """Token embedding, n_layers causal blocks with rotary positions, RMSNorm, output."""
 
     def __init__(self, config: LlamaConfig) -> None:
@@ -96,42 +88,17 @@ class Llama(Model):
         self.output = None if c.tied else nn.Linear(c.d_model, c.vocab_size, bias=False)
         self.apply(initialise)
 
-    def forward(
-        self,
-        ids: Tensor,
-        mask: Tensor | None = None,
-        *,
-        cache: ModelCache | None = None,
-        labels: Tensor | None = None,
-        last_only: bool = False,
-        need_weights: bool = False,
-    ) -> Output:
-        """Predict each next token; arguments and result as in `GPT.forward`."""
-        past = cache.length if cache else 0
+    def embed(self, ids: Tensor, past: int, real: Tensor | None) -> tuple[Tensor, dict[str, Any]]:
         check_ids(ids, self.config.vocab_size)
         check_length(past + ids.shape[1], self.config.max_positions)
-        real = remember_mask(ids, mask, cache)
         positions = count_positions(ids, real, past)
         cosine, sine = self.rotary(positions if real is None else positions[:, None])
-        out = run_blocks(
-            self.blocks,
-            self.token(ids),
-            look_back(ids, past, real),
-            causal=True,
-            rotate=partial(rotate, cosine=cosine, sine=sine),
-            cache=cache,
-            need_weights=need_weights,
-        )
-        out.hidden = self.norm(out.hidden)
-        return score_next(out, labels, self.head, real, last_only)
+        turn = partial(rotate, cosine=cosine, sine=sine)
+        return self.token(ids), {"mask": look_back(ids, past, real), "rotate": turn}
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits (…, vocab_size) from hidden (…, d_model)."""
         return F.linear(hidden, self.token.weight) if self.output is None else self.output(hidden)
-
-    def new_cache(self) -> ModelCache:
-        """An empty memory for decoding step by step."""
-        return ModelCache(self.config.n_layers)
 
     hf_types = ("llama",)
     hf_ignored = r"rotary_emb\.inv_freq$"
@@ -154,16 +121,10 @@ class Llama(Model):
         refuse(config, attention_bias=False, mlp_bias=False)
         fields = read_config(
             config,
-            vocab_size="vocab_size",
-            d_model="hidden_size",
-            n_layers="num_hidden_layers",
-            n_heads="num_attention_heads",
+            **USUAL_NAMES,
             n_kv_heads="num_key_value_heads",
             d_head="head_dim",
-            d_ff="intermediate_size",
-            max_positions="max_position_embeddings",
             eps="rms_norm_eps",
-            pad_id="pad_token_id",
         )
         return LlamaConfig(
             **fields,

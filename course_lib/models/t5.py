@@ -11,10 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.attention import MultiHeadAttention, causal_mask, padding_mask
+from course_lib.attention import MultiHeadAttention, causal_mask
 from course_lib.embeddings import RelativePositionBias, check_ids
 from course_lib.layers import Block, FeedForward, RMSNorm
-from course_lib.models.common import ModelCache, Output, run_blocks
 from course_lib.models.encoder_decoder import EncoderDecoder
 from course_lib.models.hf import attention_part, hf_activation, read_config
 
@@ -91,56 +90,24 @@ class T5(EncoderDecoder):
         self.decoder_blocks = nn.ModuleList(block(crosses=True) for _ in range(c.n_layers))
         position = partial(RelativePositionBias, c.n_heads, c.n_buckets, c.max_distance)
         self.encoder_positions, self.decoder_positions = position(), position(bidirectional=False)
-        self.encoder_norm, self.decoder_norm = norm(), norm()
+        self.encoder_norm = nn.Sequential(norm(), nn.Dropout(c.dropout))
+        self.decoder_norm = nn.Sequential(norm(), nn.Dropout(c.dropout))
         self.output = None if c.tied else nn.Linear(c.d_model, c.vocab_size, bias=False)
         self.dropout = nn.Dropout(c.dropout)
         self.apply(self._initialise)
 
-    def encode(self, ids: Tensor, *, need_weights: bool = False) -> Output:
-        S = ids.shape[1]
-        out = run_blocks(
-            self.encoder_blocks,
-            self._embed(ids),
-            padding_mask(ids, self.config.pad_id),
-            bias=self.encoder_positions(S, S),
-            need_weights=need_weights,
-        )
-        out.hidden = self.dropout(self.encoder_norm(out.hidden))
-        return out
-
-    def decode(
-        self,
-        decoder_ids: Tensor,
-        memory: Tensor,
-        memory_mask: Tensor | None = None,
-        *,
-        cache: ModelCache | None = None,
-        last_only: bool = False,
-        labels: Tensor | None = None,
-        need_weights: bool = False,
-    ) -> Output:
-        T, past = decoder_ids.shape[1], cache.length if cache else 0
-        out = run_blocks(
-            self.decoder_blocks,
-            self._embed(decoder_ids),
-            causal_mask(T, past, decoder_ids.device),
-            bias=self.decoder_positions(T, past + T),
-            memory=memory,
-            memory_mask=None if memory_mask is None else memory_mask[:, None, None, :],
-            cache=cache,
-            need_weights=need_weights,
-        )
-        out.hidden = self.dropout(self.decoder_norm(out.hidden))
-        return self.fill_logits(out, labels, last_only)
+    def embed(self, ids: Tensor, past: int | None = None) -> tuple[Tensor, dict[str, Any]]:
+        check_ids(ids, self.config.vocab_size)
+        x, T = self.dropout(self.token(ids)), ids.shape[1]
+        if past is None:
+            return x, {"bias": self.encoder_positions(T, T)}
+        bias = self.decoder_positions(T, past + T)
+        return x, {"bias": bias, "mask": causal_mask(T, past, ids.device)}
 
     def head(self, hidden: Tensor) -> Tensor:
         if self.config.scale_logits:
             hidden = hidden * self.config.d_model**-0.5
         return F.linear(hidden, self.token.weight if self.output is None else self.output.weight)
-
-    def _embed(self, ids: Tensor) -> Tensor:
-        check_ids(ids, self.config.vocab_size)
-        return self.dropout(self.token(ids))
 
     @torch.no_grad()
     def _initialise(self, module: nn.Module) -> None:
@@ -158,7 +125,7 @@ class T5(EncoderDecoder):
     hf_names = (
         (r"^(shared|(en|de)coder\.embed_tokens)\.", "token."),
         (r"^lm_head\.", "output."),
-        (r"^(en|de)coder\.final_layer_norm\.", r"\1coder_norm."),
+        (r"^(en|de)coder\.final_layer_norm\.", r"\1coder_norm.0."),
         (
             r"^(en|de)coder\.block\.0\.layer\.0\.SelfAttention\.relative_attention_bias",
             r"\1coder_positions.table",
