@@ -13,6 +13,7 @@ _HOMES = {
     "neuron_view": "bertviz_offline",
     "heatmap": "plots",
     "family_map": "family",
+    "attention_playground": "playground",
     "use_style": "style",
 }
 __all__ = list(_HOMES)
