@@ -1,0 +1,69 @@
+"""What can be graded: units, their exercises, points, and the section of the lesson each belongs to.
+
+Plain data without torch, so that `course progress` answers at once. The checks themselves are in `unitNN.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One graded task. `section` is a heading of the unit's lesson."""
+
+    id: str
+    title: str
+    points: int
+    section: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One lesson with its exercise notebook: notebooks/NAME.ipynb and exercises/NAME.ipynb."""
+
+    number: str
+    name: str
+    title: str
+    exercises: tuple[Exercise, ...]
+
+    @property
+    def points(self) -> int:
+        return sum(exercise.points for exercise in self.exercises)
+
+    def lesson_link(self, exercise: Exercise) -> str:
+        """From the exercise notebook to the section of the lesson, as JupyterLab names it."""
+        return f"../notebooks/{self.name}.ipynb#{exercise.section.replace(' ', '-')}"
+
+
+UNITS = (
+    Unit(
+        "01",
+        "01_attention",
+        "Attention",
+        (
+            Exercise("attention.scores", "Scaled dot-product attention with a mask", 5, "Masks"),
+            Exercise("attention.masks", "Causal, padding and banded masks", 3, "Masks"),
+            Exercise("attention.heads", "Several heads", 5, "Heads"),
+            Exercise("attention.positions", "Sinusoidal positions", 3, "Positions"),
+            Exercise("attention.block", "An encoder block", 4, "The encoder block"),
+            Exercise("attention.parameters", "Count BERT's parameters", 4, "The encoder block"),
+            Exercise("attention.bug", "Find three bugs", 3, "Masks"),
+            Exercise("attention.predict", "Predict a head, then design one", 3, "Heads"),
+        ),
+    ),
+)
+EXERCISES = {exercise.id: (unit, exercise) for unit in UNITS for exercise in unit.exercises}
+
+
+def find_unit(name: str) -> Unit:
+    """The unit called `name`: 01, 1, 01_attention or attention.
+
+    Raises:
+        LookupError: there is none; the message lists those there are.
+    """
+    wanted = str(name).strip().removesuffix(".ipynb").lower()
+    for unit in UNITS:
+        if wanted in (unit.number, unit.number.lstrip("0"), unit.name, unit.name.partition("_")[2]):
+            return unit
+    raise LookupError(f"no unit {name!r}: choose one of {', '.join(unit.name for unit in UNITS)}")
