@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import regex
+from numpy.typing import ArrayLike
 
 References = str | Sequence[str] | Sequence[Sequence[str]]
 
@@ -56,7 +57,7 @@ def bits_per_character(total_nll: float, text: str | int) -> float:
     return _nats(total_nll) / math.log(2) / _positive(n_characters, "number of characters")
 
 
-def accuracy(predictions, labels, ignore_index: int = -100) -> float:
+def accuracy(predictions: ArrayLike, labels: ArrayLike, ignore_index: int = -100) -> float:
     """Share of predictions equal to their label, in lists, arrays or tensors; -100 is not scored."""
     predictions, labels = _aligned(predictions, labels)
     scored = labels != ignore_index
@@ -65,7 +66,7 @@ def accuracy(predictions, labels, ignore_index: int = -100) -> float:
     return float((predictions == labels)[scored].mean())
 
 
-def matthews(predictions, labels) -> float:
+def matthews(predictions: ArrayLike, labels: ArrayLike) -> float:
     """Matthews correlation coefficient, CoLA's measure: 1 all right, 0 no better than chance, -1 all wrong.
 
     It is 0 when all predictions, or all labels, are one class.
@@ -199,7 +200,7 @@ def _positive(count: int, what: str) -> int:
     return count
 
 
-def _aligned(predictions, labels) -> tuple[np.ndarray, np.ndarray]:
+def _aligned(predictions: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     predictions, labels = (
         np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
         for values in (predictions, labels)

@@ -94,6 +94,11 @@ def bpe(docs, world_lines) -> BPE:
     return train_bpe([*docs, *world_lines], 4000)
 
 
+@pytest.fixture(scope="module")
+def small_bpe() -> BPE:
+    return train_bpe(["the cat sat on the mat. 고양이가 매트 위에 앉았다. 😀😀 <|endoftext|>" * 3], 330)
+
+
 def as_library(tokenizer, tmp_path) -> Tokenizer:
     path = tmp_path / "tokenizer.json"
     tokenizer.save(path)
@@ -457,12 +462,9 @@ def test_a_word_of_known_characters_is_never_unknown(text):
 
 @given(st.text())
 @settings(max_examples=200, deadline=None)
-def test_byte_level_bpe_gives_back_any_text(text):
-    assert SMALL.decode(SMALL.encode(text)) == text
-    assert "".join(SMALL.words(text)) == text
-
-
-SMALL = train_bpe(["the cat sat on the mat. 고양이가 매트 위에 앉았다. 😀😀 <|endoftext|>" * 3], 330)
+def test_byte_level_bpe_gives_back_any_text(small_bpe, text):
+    assert small_bpe.decode(small_bpe.encode(text)) == text
+    assert "".join(small_bpe.words(text)) == text
 
 
 def test_bpe_is_exact_on_what_breaks_tokenizers(bpe):
@@ -672,9 +674,9 @@ def test_a_wordpiece_file_that_would_encode_differently_is_refused(parts, messag
         ({"post_processor": {"type": "RobertaProcessing"}}, "post_processor is 'RobertaProcessing'"),
     ],
 )
-def test_a_bpe_file_that_would_encode_differently_is_refused(parts, message, tmp_path):
+def test_a_bpe_file_that_would_encode_differently_is_refused(parts, message, small_bpe, tmp_path):
     with pytest.raises(ValueError, match=message):
-        BPE.load(change(SMALL, tmp_path, **parts))
+        BPE.load(change(small_bpe, tmp_path, **parts))
 
 
 def test_a_damaged_file_is_named(tmp_path, wordpiece):

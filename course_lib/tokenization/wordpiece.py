@@ -12,12 +12,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from course_lib.tokenization import files
 from course_lib.tokenization.base import Tokenizer, count_words
 from course_lib.tokenization.files import MAX_WORD_CHARS, PREFIX
 from course_lib.tokenization.pairs import Pair, PairCounts
 from course_lib.tokenization.text import bert_normalize, bert_words
+
+if TYPE_CHECKING:
+    import torch
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -90,6 +94,15 @@ def merge_steps(words: Iterable[str], prefix: str = PREFIX) -> Iterator[MergeSte
         counts.merge(ranked[0], merged)
 
 
+def frequent_characters(words: Counter[str], n: int) -> set[str]:
+    """The n characters that occur most often in a corpus."""
+    characters: Counter[str] = Counter()
+    for word, count in words.items():
+        for char in word:
+            characters[char] += count
+    return set(sorted(characters, key=lambda char: (-characters[char], char))[:n])
+
+
 def train_wordpiece(
     texts: Iterable[str],
     vocab_size: int,
@@ -126,15 +139,9 @@ def train_wordpiece(
     """
     strip_accents = lowercase if strip_accents is None else strip_accents
     words = count_words(texts, lambda text: bert_words(bert_normalize(text, lowercase, strip_accents)))
-    characters: Counter[str] = Counter()
-    for word, n in words.items():
-        for char in word:
-            characters[char] += n
-    alphabet = set(sorted(characters, key=lambda char: (-characters[char], char))[:max_alphabet])
-    usable = {
-        word: n for word, n in words.items() if len(word) <= MAX_WORD_CHARS and alphabet.issuperset(word)
-    }
-    counts = PairCounts({cut_word(word): n for word, n in usable.items()})
+    alphabet = frequent_characters(words, max_alphabet)
+    usable = [word for word in words if len(word) <= MAX_WORD_CHARS and alphabet.issuperset(word)]
+    counts = PairCounts({cut_word(word): words[word] for word in usable})
     # Each character in both forms, so that no word of known characters is [UNK]. But punctuation and Chinese
     # characters are words of their own and never continue one.
     inside = [c for c in alphabet if len(bert_words(bert_normalize("a" + c, False, False))) == 1]
@@ -147,9 +154,9 @@ def train_wordpiece(
         )
 
     limit = max(1, words.total() // 1000) if min_frequency is None else min_frequency
-    # A merge makes its two symbols rarer, so *every* pair with one of them scores differently. The new ranks
-    # go on the heap; old ones stay and are recognised when they come up, because they no longer are the
-    # pair's rank.
+    # The best pair is on top of a heap. A merge makes its two symbols rarer, so every pair that holds one of
+    # them scores differently and is pushed anew. The old entry stays; when it comes up it is skipped, because
+    # it is no longer the pair's rank.
     heap: list[tuple[float, int, Pair]] = []
     pairs_of: defaultdict[str, set[Pair]] = defaultdict(set)
 
@@ -267,7 +274,9 @@ class WordPiece(Tokenizer):
         ids = [self.cls_id, *a, self.sep_id, *b, self.sep_id]
         return ids, [0] * (len(a) + 2) + [1] * (len(b) + 1)
 
-    def batch_pairs(self, first: Sequence[str], second: Sequence[str], *, max_length: int | None = None):
+    def batch_pairs(
+        self, first: Sequence[str], second: Sequence[str], *, max_length: int | None = None
+    ) -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
         """Encode pairs of texts: ids (B, T) int64, mask (B, T) bool, segment ids (B, T) int64."""
         rows = [self.encode_pair(a, b, max_length=max_length) for a, b in zip(first, second, strict=True)]
         ids, mask = self.pad([row for row, _ in rows])
