@@ -71,7 +71,8 @@ def check(exercise_id: str, answer: Any = None, **named: Any) -> Result:
         section=f"{unit.title}: {exercise.section}",
     )
     try:
-        _grade(result, task, answer, named)
+        with sandbox.usual_settings():
+            _grade(result, task, answer, named)
     except Exception as error:  # our own mistake, not the learner's
         result.findings, result.misconceptions = [], []
         result.headline = (
@@ -314,7 +315,7 @@ def _misconceptions(part: Part, ran: list[Trial], failed: list[Trial]) -> list[N
     """The wrong ideas that compute just what this answer computes.
 
     Best is one that agrees with the answer on every case and differs from the right one somewhere. Two
-    mistakes at once agree with no single idea everywhere; then ideas that explain some failed cases are named.
+    mistakes at once agree with no single idea everywhere; then ideas that explain some cases are named.
     """
 
     def agrees(one: Misconception, trial: Trial) -> bool:

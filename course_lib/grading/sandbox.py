@@ -26,8 +26,8 @@ WALL_SECONDS = 5.0  # and how long it may wait, for instance in sleep
 TRIES = 20  # interrupts sent, 25 ms apart, before a thread is left behind
 KEPT_OUTPUT = 2000  # characters
 
-# torch's first backward pass loads 500 modules: now, not at the cost of the first answer.
-torch.ones((), requires_grad=True).exp().backward()
+# torch's first backward pass with a given gradient loads 500 modules: now, not on the first answer's time.
+torch.ones(2, requires_grad=True).exp().backward(torch.ones(2))
 
 
 class TimeUp(BaseException):
@@ -75,7 +75,7 @@ def run(work: Callable[[], None], forbidden: tuple[str, ...] = (), hidden: tuple
                 for _ in range(1000):  # an interrupt that came too late arrives here
                     pass
 
-    with _kernel_settings(), _big_stacks():
+    with _big_stacks():
         thread = threading.Thread(target=thread_main, daemon=True, name="answer")
         with _Muffler(thread, watched):
             thread.start()
@@ -135,14 +135,15 @@ def _big_stacks() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _kernel_settings() -> Iterator[None]:
-    """Leave random states and torch's settings as they were; start from the usual ones."""
+def usual_settings() -> Iterator[None]:
+    """Torch's usual settings inside; afterwards random states and settings are as they were before."""
     numpy = sys.modules.get("numpy")
     state = torch.get_rng_state(), random.getstate(), numpy and numpy.random.get_state()
     dtype, threads, limit = torch.get_default_dtype(), torch.get_num_threads(), sys.getrecursionlimit()
     torch.set_default_dtype(torch.float32)
     try:
-        yield
+        with torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
+            yield
     finally:
         torch.set_rng_state(state[0])
         random.setstate(state[1])
@@ -212,8 +213,8 @@ class _Stream:
 class _Spy(TorchFunctionMode):
     """Notes calls of forbidden functions in this thread.
 
-    Python functions are known by their code object, through the profiler's hook; torch's built-in ones are seen
-    by torch itself, also when called through partial, map or torch.ops.
+    Python functions are known by their code object, through the profiler's hook; torch's built-in ones are
+    seen by torch itself, also when called through partial, map or torch.ops.
     """
 
     def __init__(self, forbidden: tuple[str, ...], hidden: tuple[Any, ...], seen: list[str]) -> None:
