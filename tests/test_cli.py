@@ -218,7 +218,7 @@ def test_doctor_finds_a_setting_of_jupyter_that_was_changed(monkeypatch, tmp_pat
     start.write_settings(tmp_path, start.jupyter_settings(Path(sys.executable)))
     assert doctor.jupyter()[0] == "ok"
     overrides = tmp_path / "share/jupyter/lab/settings/overrides.json"
-    overrides.write_text(overrides.read_text(encoding="utf-8").replace("false", "true"), encoding="utf-8")
+    overrides.write_text(overrides.read_text(encoding="utf-8").replace(": false", ": true"), encoding="utf-8")
     verdict, seen, _ = doctor.jupyter()
     assert verdict == "warn" and str(overrides) in seen
 
