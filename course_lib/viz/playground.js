@@ -1,6 +1,7 @@
 // The attention playground. Words only ever become textContent, never markup.
 
-const { title, words, short, query: start, key, value, hull, size } = JSON.parse(document.getElementById("state").textContent);
+const given = JSON.parse(document.getElementById("state").textContent);
+const { title, words, short, query: start, key, value, hull, size } = given;
 const state = { query: [...start], sharpness: 1 };
 const TRAIL = 120;
 let trail = [], moved = false;
@@ -42,10 +43,10 @@ const scoreTitle = make("h3"), weightTitle = make("h3", {}, "Weights = softmax o
 const left = draw("svg", { role: "group", "aria-label": "Keys as arrows, and the query" });
 const right = draw("svg", { role: "img", "aria-label": "Values as points, and the output among them" });
 const ground = [draw("g"), draw("g")], stage = [draw("g"), draw("g")];
-const tip = draw("g", { class: "tip", tabindex: 0, role: "slider", "aria-label": "Tip of the query. Arrow keys move it, Shift: finer steps." },
+const help = "Tip of the query. Arrow keys move it, Shift: finer steps.";
+const tip = draw("g", { class: "tip", tabindex: 0, role: "slider", "aria-label": help },
   draw("title", {}, "Drag it, or use the arrow keys"),
-  draw("circle", { class: "reach", r: 22 }), draw("circle", { class: "pulse", r: 9 }), draw("circle", { class: "ring", r: 14 }),
-  draw("circle", { class: "knob", r: 7 }));
+  ...Object.entries({ reach: 22, pulse: 9, ring: 14, knob: 7 }).map(([css, r]) => draw("circle", { class: css, r })));
 left.append(ground[0], stage[0], tip);
 right.append(ground[1], stage[1]);
 
@@ -87,7 +88,8 @@ function plane(svg, low, high, across, up) {
 function paper({ svg, width, tick, at, from }, group) {
   svg.setAttribute("width", width);
   svg.setAttribute("height", size);
-  const [low, high] = [from(0, size), from(width, 0)], lines = [], texts = [], taken = [[0, 0, 100, 17], [width - 80, size - 17, 80, 17]];
+  const [low, high] = [from(0, size), from(width, 0)], lines = [], texts = [];
+  const taken = [[0, 0, 100, 17], [width - 80, size - 17, 80, 17]];  // the names of the axes
   const digits = Math.max(0, -Math.floor(Math.log10(tick) + 1e-9));
   for (const axis of [0, 1])
     for (let i = Math.ceil(low[axis] / tick); i * tick <= high[axis]; i++) {
@@ -104,25 +106,28 @@ function paper({ svg, width, tick, at, from }, group) {
   return taken;
 }
 
-// Each label takes the first place beside its point that is free of all others.
-function label({ width }, taken, [x, y], away, gap, text, css) {
+// Each label takes the first place beside its point that is free of all others, and keeps it while it stays free.
+let kept = {};
+function label(id, { width }, taken, [x, y], away, gap, text, css) {
   const w = ruler.measureText(text).width, h = 15;
   const side = away[0] >= 0 ? 1 : -1, rise = away[1] >= 0 ? 1 : -1;
-  const places = [[side, 0], [side, -rise], [0, -rise], [side, rise], [0, rise], [-side, -rise], [-side, 0], [-side, rise]];
+  const places = [[side, 0], [side, rise], [0, rise], [side, -rise], [0, -rise], [-side, rise], [-side, 0], [-side, -rise]];
   const boxes = places.map(([dx, dy]) => {
     const near = dx && dy ? 0.75 : 1;
     return [clamp(3, x + dx * gap * near - (dx < 0 ? w : dx ? 0 : w / 2), width - w - 3),
       clamp(3, y + dy * (gap * near + 8) - h / 2, size - h - 3)];
   });
   const free = ([a, b]) => taken.every(([c, d, v, u]) => a > c + v || c > a + w || b > d + u || d > b + h);
-  const [a, b] = boxes.find(free) ?? boxes[0];
+  const place = [kept[id] ?? 0, ...boxes.keys()].find((i) => free(boxes[i])) ?? 0, [a, b] = boxes[place];
+  kept[id] = place;
   taken.push([a, b, w, h]);
   return draw("text", { class: css, x: a, y: b + 12 }, text);
 }
-function arrow(from, to, css) {
-  const length = Math.hypot(to[0] - from[0], to[1] - from[1]);
+function arrow(from, end, css, gap = 0) {
+  const whole = Math.hypot(end[0] - from[0], end[1] - from[1]), length = whole - gap;
   if (length < 1) return draw("g");
-  const [ux, uy] = [(to[0] - from[0]) / length, (to[1] - from[1]) / length], head = Math.min(11, length);
+  const [ux, uy] = [(end[0] - from[0]) / whole, (end[1] - from[1]) / whole], head = Math.min(11, length);
+  const to = [end[0] - ux * gap, end[1] - uy * gap];
   const [bx, by] = [to[0] - ux * head, to[1] - uy * head];
   return draw("g", { class: `arrow ${css}` }, draw("line", { x1: from[0], y1: from[1], x2: bx, y2: by }),
     draw("polygon", { points: [to, [bx - uy * 5, by + ux * 5], [bx + uy * 5, by - ux * 5]].join(" ") }));
@@ -139,8 +144,10 @@ let planes = null, later = 0;
 function lay() {
   if (!root.clientWidth) return;  // a hidden tab has no width
   ruler.font = `12.5px ${getComputedStyle(root).fontFamily}`;
-  const room = Math.min(80, root.clientWidth / 11, 18 + Math.max(...short.map((word) => ruler.measureText(`${word} 0.00`).width)) * 0.6);
-  planes = [plane(left, bounds.map((x) => -x), bounds, 14, 14), plane(right, corner(Math.min), corner(Math.max), room, 44)];
+  const widest = Math.max(...short.map((word) => ruler.measureText(`${word} 0.00`).width));
+  const room = Math.min(80, root.clientWidth / 11, 18 + 0.6 * widest);
+  kept = {};
+  planes = [plane(left, bounds.map((x) => -x), bounds, 14, 14), plane(right, corner(Math.min), corner(Math.max), room, 54)];
   planes.forEach((one, i) => { one.taken = paper(one, ground[i]); });
   show();
 }
@@ -156,22 +163,25 @@ function show() {
   }) : [];
   const taken = [...one.taken], screen = ([x, y]) => [x, -y];
   const away = square ? screen(state.query) : [1, 1];
-  const keyLabels = key.map((k, j) => label(one, taken, one.at(k), screen(k), 8, short[j], "word blue"));
-  stage[0].replaceChildren(...shadows, ...key.map((k) => arrow(origin, one.at(k), "blue")), arrow(origin, end, "vermillion"),
-    ...keyLabels, label(one, taken, end, away, 18, "query", "word vermillion"));
+  const keyLabels = key.map((k, j) => label(`key${j}`, one, taken, one.at(k), screen(k), 8, short[j], "word blue"));
+  const queryLabel = label("query", one, taken, end, away, 18, "query", "word vermillion");
+  stage[0].replaceChildren(...shadows, ...key.map((k) => arrow(origin, one.at(k), "blue")),
+    arrow(origin, end, "vermillion", 8), ...keyLabels, queryLabel);
   tip.setAttribute("transform", `translate(${end})`);
 
   const places = value.map(two.at), cross = two.at(output), radius = weights.map((w) => Math.sqrt(16 + 300 * w));
   const full = [...two.taken, ...places.map(([x, y], j) => [x - radius[j], y - radius[j], 2 * radius[j], 2 * radius[j]])];
-  const shares = value.map((v, j) => label(two, full, places[j], screen([v[0] - centre[0], v[1] - centre[1]]), radius[j] + 5,
-    `${short[j]} ${number(weights[j])}`, "word"));
+  const shares = value.map((v, j) => label(`value${j}`, two, full, places[j], screen([v[0] - centre[0], v[1] - centre[1]]),
+    radius[j] + 5, `${short[j]} ${number(weights[j])}`, "word"));
   stage[1].replaceChildren(
     draw("polygon", { class: "hull", points: hull.map((i) => places[i]).join(" ") }),
     draw("polyline", { class: "trail", points: trail.map(two.at).join(" ") }),
-    ...places.map(([x, y], j) => draw("line", { class: "pull", x1: x, y1: y, x2: cross[0], y2: cross[1], "stroke-width": 0.5 + 6 * weights[j] })),
+    ...places.map(([x1, y1], j) => draw("line",
+      { class: "pull", x1, y1, x2: cross[0], y2: cross[1], "stroke-width": 0.5 + 6 * weights[j] })),
     ...places.map(([cx, cy], j) => draw("circle", { class: "value", cx, cy, r: radius[j] })),
     ...shares,
-    ...["halo", "cross"].map((css) => draw("path", { class: css, d: `M${cross[0] - 6} ${cross[1] - 6}l12 12m0 -12l-12 12` })));
+    ...["halo", "cross"].map((css) =>
+      draw("path", { class: css, d: `M${cross[0] - 6} ${cross[1] - 6}l12 12m0 -12l-12 12` })));
 
   const limit = Math.max(reach * reach, ...scores.map(Math.abs));
   scores.forEach((s, j) => {
@@ -186,13 +196,16 @@ function show() {
   outputText.textContent = `output (${point(output)})`;
   slider.value = state.sharpness;
   sharpness.value = number(state.sharpness, 1);
-  for (const [name, given] of Object.entries({ valuenow: state.query[0], valuemin: -bounds[0], valuemax: bounds[0], valuetext: point(state.query, digits) }))
+  const [x, farthest] = [state.query[0], bounds[0]], valuetext = point(state.query, digits);
+  for (const [name, given] of Object.entries({ valuenow: x, valuemin: -farthest, valuemax: farthest, valuetext }))
     tip.setAttribute(`aria-${name}`, given);
   root.classList.toggle("fresh", !moved);
-  for (const [name, given] of Object.entries({ ...state, scores, weights, output })) root.dataset[name] = JSON.stringify(given);
+  for (const [name, given] of Object.entries({ ...state, scores, weights, output }))
+    root.dataset[name] = JSON.stringify(given);
   clearTimeout(later);  // speak when the hand rests
   later = setTimeout(() => {
-    live.textContent = `output ${point(output)}; weights ${words.map((word, j) => `${word} ${number(weights[j])}`).join(", ")}`;
+    const shared = words.map((word, j) => `${word} ${number(weights[j])}`).join(", ");
+    live.textContent = `output ${point(output)}; weights ${shared}`;
   }, 250);
 }
 
@@ -216,6 +229,8 @@ tip.addEventListener("pointerdown", (event) => {
 tip.addEventListener("pointermove", (event) => {
   if (grip) change({ query: inside(planes[0].from(event.clientX + grip[0], event.clientY + grip[1])) });
 });
+// Without this a finger would scroll the page: not every browser reads touch-action on a part of a drawing.
+tip.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
 for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) tip.addEventListener(name, () => { grip = null; });
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 tip.addEventListener("keydown", (event) => {
