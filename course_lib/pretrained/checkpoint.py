@@ -57,13 +57,13 @@ def load(cls: type[AnyModel], name_or_path: str | Path) -> AnyModel:
 
 def _no_drawing() -> AbstractContextManager:
     """Leave new weights undrawn: 100 M random numbers take as long as reading the trained ones."""
-    from torch import Tensor
+    from torch.nn import init
     from torch.overrides import TorchFunctionMode
 
     class NoDrawing(TorchFunctionMode):
         def __torch_function__(self, function, types, args=(), kwargs=None):
-            if function in (Tensor.normal_, Tensor.uniform_):
-                return args[0]
+            if function in (init.normal_, init.uniform_, init.kaiming_uniform_):
+                return args[0] if args else kwargs["tensor"]
             return function(*args, **(kwargs or {}))
 
     return NoDrawing()
