@@ -76,6 +76,25 @@ def test_a_missing_file_is_told_without_a_traceback(monkeypatch, capsys):
     assert capsys.readouterr().err == "no start.py in X: install it\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "target", "expected"),
+    [
+        (["grade", "01", "--html", "f.html"], "grading.runner.grade", ((["01"],), {"html": "f.html"})),
+        (["reset", "01"], "grading.runner.reset", (("01",), {})),
+        (["build", "--check"], "build.build", ((None,), {"check": True})),
+        (["build", "01_attention"], "build.build", ((["01_attention"],), {"check": False})),
+        (["lab", "--port", "8899", "--no-browser"], "lab.open_lab", ((8899,), {"browser": False})),
+    ],
+)
+def test_a_subcommand_passes_its_options_on_and_returns_the_exit_code(
+    monkeypatch, arguments, target, expected
+):
+    calls = []
+    monkeypatch.setattr(f"course_lib.{target}", lambda *args, **options: calls.append((args, options)) or 3)
+    assert cli.main(arguments) == 3
+    assert calls == [expected]
+
+
 # ---- course lab ----
 
 
