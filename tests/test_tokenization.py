@@ -57,8 +57,8 @@ def docs() -> list[str]:
 @pytest.fixture(scope="module")
 def doc_lines(docs) -> list[str]:
     lines = list(dict.fromkeys(line for doc in docs for line in doc.splitlines() if line.strip()))
-    assert len(lines) >= 10_000
-    return lines
+    assert len(lines) >= 20_000
+    return lines[::2]
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +232,12 @@ def test_bpe_learns_the_library_s_merges_ties_included(docs, world_lines, bpe):
     merges = json.loads(library.to_str())["model"]["merges"]
     assert [tuple(pair) for pair in merges] == bpe.merges
     assert library.get_vocab() == bpe.vocab
+
+
+def test_plain_text_never_becomes_a_special_token_spelt_like_it():
+    tokenizer = train_bpe(["label label table"], 270, special_tokens=("<s>", "ab"))
+    assert not tokenizer.encode("abable") == tokenizer.encode("abable", allow_special=True)
+    assert tokenizer.decode(tokenizer.encode("abable")) == "abable"
 
 
 def test_the_library_s_wordpiece_trainer_ranks_by_frequency_not_by_likelihood(docs):
@@ -444,7 +450,7 @@ def test_each_character_is_cleaned_and_split_as_the_library_does():
     gpt2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
     differ = []
     for char in characters:
-        text = f"a{char}B 1{char} "
+        text = f"a{char}B 1{char} A{char} {char}{char}B "
         clean = bert_normalize(text)
         same = clean == bert.normalize_str(text)
         same &= bert_words(clean) == [word for word, _ in split.pre_tokenize_str(clean)]
@@ -533,6 +539,9 @@ def test_a_typed_mask_is_the_mask_and_plain_words_on_request(wordpiece, tmp_path
     text = "The [MASK] sat[SEP]on[MASK][MASK] [mask]"
     assert wordpiece.encode(text) == library.encode(text).ids
     assert wordpiece.encode(text).count(wordpiece.mask_id) == 3
+    whole = wordpiece.decode(wordpiece.encode(text), skip_special=False)
+    assert whole == library.decode(library.encode(text).ids, skip_special_tokens=False)
+    assert whole.startswith("[CLS] the [MASK] sat [SEP]")
     library.encode_special_tokens = True
     assert wordpiece.encode(text, allow_special=False) == library.encode(text).ids
     assert wordpiece.mask_id not in wordpiece.encode(text, allow_special=False)
@@ -543,6 +552,8 @@ def test_a_typed_end_of_text_is_text_and_the_token_on_request(bpe, tmp_path):
     text = "one<|endoftext|> two <|endoftext|>"
     assert bpe.encode(text, allow_special=True) == library.encode(text).ids
     assert bpe.encode(text, allow_special=True).count(bpe.eos_id) == 2
+    assert bpe.decode(bpe.encode(text, allow_special=True), skip_special=False) == text
+    assert bpe.decode(bpe.encode(text, allow_special=True)) == "one two "
     library.encode_special_tokens = True
     assert bpe.encode(text) == library.encode(text).ids
     assert bpe.eos_id not in bpe.encode(text)

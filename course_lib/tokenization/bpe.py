@@ -70,9 +70,10 @@ def train_bpe(
         if counts.pairs[pair] != -minus_count:
             continue
         merged = pair[0] + pair[1]
-        if merged not in id_of:  # ab + c and a + bc make the same token
-            id_of[merged] = len(tokens)
-            tokens.append(merged)
+        if merged in id_of:  # spelt like a special token, which plain text must not become
+            continue
+        id_of[merged] = len(tokens)
+        tokens.append(merged)
         merges.append(pair)
         push(counts.merge(pair, merged))
     return BPE(id_of, merges, special_tokens, add_prefix_space, split_digits, bos, eos)
