@@ -77,7 +77,7 @@ def reset(unit: str) -> int:
 
 
 def fresh_exercise(solution: Path) -> NotebookNode:
-    """The exercise of a solution, as `course build` derives it, without nbgrader, which learners do not have."""
+    """The exercise of a solution as `course build` derives it, but without nbgrader: learners have none."""
     import nbformat
 
     from course_lib.build import STUB, checksum, tidy

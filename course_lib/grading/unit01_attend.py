@@ -376,7 +376,10 @@ MISCONCEPTIONS = (
     Misconception(
         "empty-row-nan-gradient",
         "The zeros are right, their gradient is NaN",
-        variant(repair=lambda weights, mask: weights.nan_to_num(0.0)),
+        variant(
+            hide=lambda scores, mask: scores + torch.zeros(mask.shape).masked_fill(~mask, -torch.inf),
+            repair=lambda weights, mask: weights.nan_to_num(0.0),
+        ),
         "The row was NaN first and was replaced afterwards. Forward that helps; backward the NaN comes back.",
         "Look for a way in which no NaN arises at all: what if the masked scores were very low, but finite?",
     ),
@@ -559,6 +562,14 @@ BUG = Task(
                     "blind-to-itself",
                     "A position does not see itself",
                     causal_variant(own=False),
+                    "The triangle leaves out its diagonal: the first position may then look at nothing at "
+                    "all.",
+                    "Print the mask for T = 3. What should its first row be?",
+                ),
+                Misconception(
+                    "blind-to-itself",
+                    "A position does not see itself",
+                    lambda q, k, v: variant()(q, k, v, torch.ones(q.shape[-2], q.shape[-2]).tril(-1).bool()),
                     "The triangle leaves out its diagonal: the first position may then look at nothing at "
                     "all.",
                     "Print the mask for T = 3. What should its first row be?",
