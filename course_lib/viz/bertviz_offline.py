@@ -224,13 +224,14 @@ def _finish(
     return None
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: Any, digits: int = 3) -> Any:
     if isinstance(value, float):
-        return round(value, 3) or 0
+        return round(value, digits) or 0
     if isinstance(value, dict):
-        return {key: _rounded(one) for key, one in value.items()}
+        # Queries and keys are only shown as shades, and there are many of them.
+        return {key: _rounded(one, 2 if key in ("queries", "keys") else digits) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_rounded(one) for one in value]
+        return [_rounded(one, digits) for one in value]
     return value
 
 

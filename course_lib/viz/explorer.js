@@ -149,10 +149,10 @@ function render({ model, el }) {
   function layout() {
     const style = getComputedStyle(root), gap = 24;
     const width = root.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    const narrow = width < 720;
+    const narrow = width < 640;
     root.classList.toggle("narrow", narrow);
-    const gridWidth = narrow ? Math.min(width, 420) : clamp(150, width * 0.26, 310);
-    const linesWidth = narrow ? Math.min(width, 420) : clamp(220, width * 0.28, 330);
+    const gridWidth = narrow ? Math.min(width, 420) : clamp(160, width * 0.26, 310);
+    const linesWidth = narrow ? Math.min(width, 420) : clamp(205, width * 0.28, 330);
     const mapWidth = narrow ? width : width - gridWidth - linesWidth - 2 * gap;
     return { gridWidth, linesWidth, mapWidth };
   }
@@ -259,7 +259,7 @@ function render({ model, el }) {
         if (shown(q, k)) { const w = weight(q, k); if (w > 0.02) bins[Math.ceil(w * steps)].push(q, k); }
     pen.strokeStyle = hue;
     bins.forEach((pairs, level) => {
-      pen.globalAlpha = Math.max(0.06, level / steps) * (focus ? 1 : 0.85);
+      pen.globalAlpha = focus ? Math.max(0.3, level / steps) : Math.max(0.06, level / steps) * 0.85;
       pen.lineWidth = 0.75 + 2.25 * (level / steps);
       pen.beginPath();
       for (let i = 0; i < pairs.length; i += 2) {
@@ -276,7 +276,7 @@ function render({ model, el }) {
         const w = other ? (side === "key" ? weight(focus.i, i) : weight(i, focus.i)) : 0;
         const edge = side === "query" ? x0 - 5 : x1 + 5, out = side === "query" ? -1 : 1;
         if (other && w > 0.02) {
-          pen.globalAlpha = 0.16;
+          pen.globalAlpha = 0.22;
           pen.fillStyle = hue;
           pen.fillRect(Math.min(edge, edge + out * (widest + 4) * w), i * row + 1, (widest + 4) * w, row - 2);
           pen.globalAlpha = 1;
@@ -342,7 +342,8 @@ function render({ model, el }) {
     drawLines(linesWidth);
     tellHead();
     tell();
-    Object.assign(root.dataset, { example: state.example, layer: state.layer, head: state.head });
+    const { example, layer, head } = state;
+    Object.assign(root.dataset, { example, layer, head, geometry: JSON.stringify(geometry) });
   }
 
   function point(hover) {
@@ -364,6 +365,7 @@ function render({ model, el }) {
   }
 
   // ---- mouse and keyboard ----------------------------------------------------------------------------------------
+  let pointing = false; // a mouse that rests somewhere must not undo what the keyboard does
   const within = (i, n) => i >= 0 && i < n;
   const hit = {
     grid(event) {
@@ -383,8 +385,8 @@ function render({ model, el }) {
     },
   };
   for (const [place, target] of [["grid", grid], ["map", map], ["lines", lines]]) {
-    target.addEventListener("pointermove", (event) => point(hit[place](event)));
-    target.addEventListener("pointerleave", () => point(null));
+    target.addEventListener("pointermove", (event) => { pointing = true; point(hit[place](event)); });
+    target.addEventListener("pointerleave", () => { if (pointing) point(null); });
     target.addEventListener("blur", () => point(null));
   }
   grid.addEventListener("click", (event) => {
@@ -405,6 +407,7 @@ function render({ model, el }) {
       if (!move && !["Enter", " ", "Escape"].includes(event.key)) return;
       event.preventDefault();
       event.stopPropagation();
+      pointing = false;
       act(move, event.key);
     });
   }

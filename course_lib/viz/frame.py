@@ -12,7 +12,7 @@ import hashlib
 import html
 import re
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,12 +84,12 @@ def script_safe(script: str) -> str:
     return re.sub(r"<(?=/|!--|script)", r"\\x3c", script, flags=re.IGNORECASE)
 
 
-def png(figure: Figure, dpi: int = 144, colors: int = 48) -> bytes:
-    """The figure as a small PNG, the same bytes for the same figure."""
+def png(figure: Figure, dpi: float = 144, colors: int = 128, **options: Any) -> bytes:
+    """The figure as a small PNG, the same bytes for the same figure; `options` go to `savefig`."""
     from PIL import Image
 
     raw = BytesIO()
-    figure.savefig(raw, format="png", dpi=dpi)
+    figure.savefig(raw, format="png", dpi=dpi, **options)
     small = BytesIO()
     with Image.open(raw) as image:
         # No dithering: it would triple the size.
@@ -99,9 +99,14 @@ def png(figure: Figure, dpi: int = 144, colors: int = 48) -> bytes:
     return small.getvalue()
 
 
+def png_size(picture: bytes) -> tuple[int, int]:
+    """Width and height in pixels, from the PNG's header."""
+    return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")
+
+
 def _image(picture: bytes | None, title: str) -> str:
     if picture is None:
         return f"<p>{html.escape(title)}: trust this notebook and run it to see the view.</p>"
-    width = int.from_bytes(picture[16:20], "big") // 2  # PNG's header holds the width there
+    width = png_size(picture)[0] // 2
     data = base64.b64encode(picture).decode()
     return f'<img alt="{html.escape(title)}" width="{width}" src="data:image/png;base64,{data}">'

@@ -122,7 +122,7 @@ def still(weights: Any, rows: Sequence[str], columns: Sequence[str], title: str)
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=figure_size(*weights.shape, *names))
         axes = heatmap(weights, *names, ax=figure.add_subplot(), limits=(0, float(weights.max()) or 1.0))
-        axes.set_title(title, parse_math=False)
+        axes.set_title(title if len(title) <= 60 else title[:59] + "…", parse_math=False)
         return png(figure)
 
 
@@ -165,7 +165,7 @@ def figure_size(
         0.085 * max((min(len(visible(t)), 18) for t in tokens or [""]), default=0)
         for tokens in (rows, columns)
     ]
-    return n_columns * square + margins[0] + 1.6, n_rows * square + margins[1] + 1.0
+    return max(3.2, n_columns * square + margins[0] + 1.6), max(2.4, n_rows * square + margins[1] + 1.0)
 
 
 def _label(ax: Axes, n_rows: int, n_columns: int, rows: Sequence | None, columns: Sequence | None) -> None:

@@ -9,6 +9,10 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, GREY = "#E69F00", "#56B4E9", "#6B7280"
@@ -76,15 +80,20 @@ def use_style() -> None:
         from IPython import get_ipython
 
         if get_ipython() is not None:
-            from matplotlib_inline.backend_inline import set_matplotlib_formats
+            # Importing the backend sets its own PNG writer; ours has to come after.
+            import matplotlib_inline.backend_inline  # noqa: F401
+            from matplotlib.figure import Figure
 
-            # Without matplotlib's version in it a saved picture changes only when what it shows does.
-            kwargs = {
-                "bbox_inches": "tight",
-                "metadata": {"Software": None},
-                "pil_kwargs": {"optimize": True},
-            }
-            set_matplotlib_formats("retina", **kwargs)
+            get_ipython().display_formatter.formatters["image/png"].for_type(Figure, notebook_png)
+
+
+def notebook_png(figure: Figure) -> tuple[bytes, dict[str, int]]:
+    """The figure at two device pixels per CSS pixel, in 256 colours: crisp, a third of the usual size."""
+    from course_lib.viz.frame import png, png_size
+
+    picture = png(figure, dpi=2 * figure.dpi, colors=256, bbox_inches="tight")
+    width, height = png_size(picture)
+    return picture, {"width": width // 2, "height": height // 2}
 
 
 def _fonts() -> list[str]:
