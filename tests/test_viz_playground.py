@@ -65,7 +65,9 @@ def test_words_and_title_are_escaped():
     assert document.count("</script>") == 2  # the state's own, and the script's
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_picture_stands_in_for_the_frame():
+    attention_playground(["W" * 99, "</script><img src=x>", "$x$"], -QUERY, -KEY, VALUE)
     view = attention_playground(["경쟁사", "좋아하다", "먹다"], QUERY, KEY, VALUE)
     alt, data = re.search(r'<img alt="([^"]*)" [^>]*src="data:image/png;base64,([^"]*)"', view.html).groups()
     assert "먹다 0.56" in alt and len(data) > 5000

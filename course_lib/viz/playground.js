@@ -164,6 +164,7 @@ function show() {
   const taken = [...one.taken], screen = ([x, y]) => [x, -y];
   const away = square ? screen(state.query) : [1, 1];
   const keyLabels = key.map((k, j) => label(`key${j}`, one, taken, one.at(k), screen(k), 8, short[j], "word blue"));
+  kept.query = 0;  // its way out turns with it
   const queryLabel = label("query", one, taken, end, away, 18, "query", "word vermillion");
   stage[0].replaceChildren(...shadows, ...key.map((k) => arrow(origin, one.at(k), "blue")),
     arrow(origin, end, "vermillion", 8), ...keyLabels, queryLabel);

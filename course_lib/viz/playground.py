@@ -163,32 +163,38 @@ def _still(
     import matplotlib
     from matplotlib.figure import Figure
 
+    names = [name if len(name) <= 12 else name[:7] + "…" for name in names]
     text = {"textcoords": "offset points", "parse_math": False, "size": 9.5}
     with matplotlib.rc_context(style.rc()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(8.4, 3.5))
+        # Long words would squeeze the axes to nothing if they had a say in the layout.
+        figure = Figure(figsize=(6.8, 3.0))
         left, right = figure.subplots(1, 2)
         for tip, color, label in [
             *((k, style.BLUE, f"{name}  {score:.2f}") for k, name, score in zip(key, names, scores)),
             (query, style.VERMILLION, "query"),
         ]:
             left.annotate(
-                "", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": color, "lw": 2, "shrinkA": 0}
+                "", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": color, "lw": 2.4, "shrinkA": 0}
             )
             x, y = (1 if part >= 0 else -1 for part in tip)
             outward = {"ha": "left" if x > 0 else "right", "va": "center"}
-            left.annotate(label, tip, xytext=(6 * x, 6 * y), color=color, **outward, **text)
+            note = left.annotate(label, tip, xytext=(6 * x, 6 * y), color=color, **outward, **text)
+            note.set_in_layout(False)
         reach = np.vstack([key, query, np.zeros(2)])
         left.scatter(*reach.T, alpha=0)  # makes the limits fit: arrows do not
-        left.set(title="Keys and query, with scores", xlabel="first number", ylabel="second number")
+        left.set(title="Keys and query", xlabel="first number", ylabel="second number")
         corners = value[hull(value)]
         right.fill(*corners.T, color=style.BLUE, alpha=0.12)
         right.scatter(*value.T, s=20 + 420 * weights, color=style.BLUE, zorder=2)
         for v, name, weight in zip(value, names, weights):
-            beside = (5 + 11 * weight**0.5, 6)
-            right.annotate(f"{name}  {weight:.2f}", v, xytext=beside, color=style.INK, **text)
-        right.scatter(*output, marker="X", s=90, color=style.VERMILLION, edgecolor="white", zorder=3)
-        right.set(title="Values and output, with weights", xlabel="first number")
+            above = (0, 7 + 11 * weight**0.5)
+            note = right.annotate(
+                f"{name}  {weight:.2f}", v, xytext=above, color=style.INK, ha="center", **text
+            )
+            note.set_in_layout(False)
+        right.scatter(*output, marker="X", s=130, color=style.VERMILLION, edgecolor="white", zorder=3)
+        right.set(title="Values and output", xlabel="first number")
         for axes in (left, right):
-            axes.margins(0.36, 0.18)
-        return png(figure, colors=32)
+            axes.margins(0.42, 0.2)
+        return png(figure, colors=40)
