@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.cache import KeyValueCache
+from course_lib.dropout import dropout as drop
 
 
 def scaled_dot_product_attention(
@@ -24,6 +25,7 @@ def scaled_dot_product_attention(
     *,
     bias: Tensor | None = None,
     scale: float | None = None,
+    dropout: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """softmax(Q Kᵀ / √d) V, written out (Vaswani et al. 2017, equation 1).
 
@@ -39,10 +41,11 @@ def scaled_dot_product_attention(
         mask: boolean, broadcastable to (..., T, S); True where attention is allowed.
         bias: added to the scores before the softmax, broadcastable to (..., T, S).
         scale: factor on the scores; 1/√D when not given.
+        dropout: share of the weights that the output goes without.
 
     Returns:
         output (..., T, Dv) and weights (..., T, S). A row of weights sums to one; where nothing is allowed it
-        is all zeros.
+        is all zeros. Dropout does not show in them.
     """
     _check_inputs(query, key, value, mask)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
@@ -55,7 +58,7 @@ def scaled_dot_product_attention(
         # A finite floor, not -inf: a row of -inf has no softmax, and its gradient is NaN even when unused.
         floor = torch.finfo(scores.dtype).min
         weights = scores.masked_fill(~mask, floor).softmax(dim=-1).masked_fill(~mask, 0.0)
-    return weights @ value, weights
+    return (drop(weights, dropout) if dropout else weights) @ value, weights
 
 
 def fused_attention(
@@ -282,23 +285,25 @@ class MultiHeadAttention(nn.Module):
 
         T, S = q.shape[-2], k.shape[-2]
         causal = causal and T > 1  # a single newest position may see all there is
-        if causal and (need_weights or mask is not None or bias is not None or S > T):
+        dropout = self.dropout if self.training else 0.0
+        # On a CPU no fused kernel knows dropout: PyTorch too would go the explicit way, drawing more slowly.
+        explicit = need_weights or (dropout > 0 and q.device.type == "cpu")
+        if causal and (explicit or mask is not None or bias is not None or S > T):
             own = causal_mask(T, past=S - T, device=q.device)
             mask, causal = own if mask is None else own & mask, False
 
-        dropout = self.dropout if self.training else 0.0
-        if need_weights:
+        if explicit:
             group = self.n_heads // self.n_kv_heads
-            k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-            heads, weights = scaled_dot_product_attention(q, k, v, mask, bias=bias, scale=self.scale)
-            if dropout:
-                heads = F.dropout(weights, dropout) @ v
+            if group > 1:
+                k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
+            heads, weights = scaled_dot_product_attention(
+                q, k, v, mask, bias=bias, scale=self.scale, dropout=dropout
+            )
         else:
-            weights = None
             heads = fused_attention(
                 q, k, v, mask, causal=causal, bias=bias, scale=self.scale, dropout=dropout
             )
-        return self.output(merge_heads(heads)), weights
+        return self.output(merge_heads(heads)), weights if need_weights else None
 
     def extra_repr(self) -> str:
         return f"n_heads={self.n_heads}, d_head={self.d_head}, scale={self.scale:.4g}"

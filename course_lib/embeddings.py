@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from course_lib.dropout import Dropout
+
 
 def sinusoidal_positions(T: int, d_model: int) -> Tensor:
     """(T, d_model): sine and cosine of ever slower waves (Vaswani et al. 2017, section 3.5).
@@ -58,7 +60,7 @@ class InputEmbedding(nn.Module):
         self.position = nn.Embedding(max_positions + position_offset, d_model)
         self.segment = nn.Embedding(n_segments, d_model) if n_segments else None
         self.norm = nn.LayerNorm(d_model, eps=eps) if norm else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.max_positions, self.position_offset = max_positions, position_offset
 
     def forward(
@@ -93,7 +95,7 @@ def check_ids(ids: Tensor, vocab_size: int) -> None:
 
 def check_length(T: int, max_positions: int) -> None:
     """Refuse a sequence that is longer than a model can tell positions apart."""
-    if T > max_positions:
+    if max_positions < T:
         raise ValueError(
             f"sequence of {T} tokens; this model was made for {max_positions}: "
             "shorten the text or raise max_positions"

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.attention import KeyValueCache, MultiHeadAttention
+from course_lib.dropout import Dropout
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -49,7 +50,7 @@ class FeedForward(nn.Module):
         self.up = nn.Linear(d_model, d_ff, bias=bias)
         self.gate = nn.Linear(d_model, d_ff, bias=bias) if gated else None
         self.down = nn.Linear(d_ff, d_model, bias=bias)
-        self.dropout = nn.Dropout(dropout)  # inside, after the activation; most models leave it at 0
+        self.dropout = Dropout(dropout)  # inside, after the activation; most models leave it at 0
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, d_model) -> (B, T, d_model)"""
@@ -109,7 +110,7 @@ class Block(nn.Module):
         self.cross_norm = norm() if cross_attention is not None else None
         self.feed_forward, self.feed_forward_norm = feed_forward, norm()
         self.pre_norm = pre_norm
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self,

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.attention import MultiHeadAttention
+from course_lib.dropout import Dropout
 from course_lib.embeddings import InputEmbedding
 from course_lib.layers import Block, FeedForward
 from course_lib.models.common import Output, class_loss, initialise, look_back
@@ -54,7 +55,7 @@ class ClassificationHead(nn.Module):
         super().__init__()
         self.dense = nn.Linear(d_model, d_model)
         self.output = nn.Linear(d_model, n_labels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, d_model) -> (B, n_labels)"""

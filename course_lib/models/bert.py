@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.attention import MultiHeadAttention, padding_mask
+from course_lib.dropout import Dropout
 from course_lib.embeddings import InputEmbedding
 from course_lib.layers import Block, FeedForward, get_activation
 from course_lib.models.common import Output, class_loss, initialise, run_blocks, score
@@ -111,7 +112,7 @@ class Bert(Model):
         self.mlm = MaskedTokenHead(c) if c.mlm else None
         self.nsp = nn.Linear(c.d_model, 2) if c.nsp else None
         self.classifier = nn.Linear(c.d_model, c.n_labels) if c.n_labels else None
-        self.dropout = nn.Dropout(c.dropout)  # before the classifier
+        self.dropout = Dropout(c.dropout)  # before the classifier
         self.apply(initialise)
 
     def forward(

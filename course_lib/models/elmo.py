@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_lib.dropout import Dropout
 from course_lib.embeddings import check_ids
 from course_lib.models.common import Output, score
 from course_lib.models.hf import Model
@@ -137,7 +138,7 @@ class ELMo(Model):
         self.forward_lstms, self.backward_lstms = stack(), stack()
         self.output = nn.Linear(c.d_model, c.vocab_size)
         self.mix = LayerMix(c.n_layers + 1)
-        self.dropout = nn.Dropout(c.dropout)
+        self.dropout = Dropout(c.dropout)
 
     def forward(self, ids: Tensor, *, labels: Tensor | None = None) -> Output:
         """Vectors for each word in its sentence.

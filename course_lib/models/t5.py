@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.attention import MultiHeadAttention, causal_mask
+from course_lib.dropout import Dropout
 from course_lib.embeddings import RelativePositionBias, check_ids
 from course_lib.layers import Block, FeedForward, RMSNorm
 from course_lib.models.encoder_decoder import EncoderDecoder
@@ -90,10 +91,10 @@ class T5(EncoderDecoder):
         self.decoder_blocks = nn.ModuleList(block(crosses=True) for _ in range(c.n_layers))
         position = partial(RelativePositionBias, c.n_heads, c.n_buckets, c.max_distance)
         self.encoder_positions, self.decoder_positions = position(), position(bidirectional=False)
-        self.encoder_norm = nn.Sequential(norm(), nn.Dropout(c.dropout))
-        self.decoder_norm = nn.Sequential(norm(), nn.Dropout(c.dropout))
+        self.encoder_norm = nn.Sequential(norm(), Dropout(c.dropout))
+        self.decoder_norm = nn.Sequential(norm(), Dropout(c.dropout))
         self.output = None if c.tied else nn.Linear(c.d_model, c.vocab_size, bias=False)
-        self.dropout = nn.Dropout(c.dropout)
+        self.dropout = Dropout(c.dropout)
         self.apply(self._initialise)
 
     def embed(self, ids: Tensor, past: int | None = None) -> tuple[Tensor, dict[str, Any]]:
