@@ -108,7 +108,7 @@ def _grade(result: Result, task: Task, answer: Any, named: dict[str, Any]) -> No
         seen[id(trial)] = (outside, False) if outside else _verdict(trial)
     if not refused:
         _shorten_repeats(trials, seen)
-    _fill_rows(result, task, trials, seen)
+    _fill_rows(result, task, trials, seen, quiet=len(empty) == len(task.parts))
     result.started = len(empty) < len(task.parts)
     if refused or len(empty) == len(task.parts):
         result.headline = result.headline or refused or _nothing_yet(empty)
@@ -281,7 +281,9 @@ def _shorten_repeats(trials: list[Trial], seen: dict[int, tuple[str, bool]]) -> 
         told.add(key)
 
 
-def _fill_rows(result: Result, task: Task, trials: list[Trial], seen: dict[int, tuple[str, bool]]) -> None:
+def _fill_rows(
+    result: Result, task: Task, trials: list[Trial], seen: dict[int, tuple[str, bool]], quiet: bool
+) -> None:
     several = len(task.parts) > 1
     share = result.points / (sum(trial.case.worth for trial in trials) + 1)  # one for unchanged inputs
     for trial in trials:
@@ -292,7 +294,7 @@ def _fill_rows(result: Result, task: Task, trials: list[Trial], seen: dict[int, 
                 passed=not text,
                 points=0.0 if text else case.worth * share,
                 worth=case.worth * share,
-                seen=text,
+                seen="" if quiet else text,
                 idea=case.idea if about and text else "",
                 experiment=case.experiment if about and text else "",
                 part=trial.part.name,

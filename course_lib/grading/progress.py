@@ -216,7 +216,8 @@ PANEL_STYLE = """<style>
 table.progress-panel{max-width:52rem;border-collapse:collapse;font-size:14px;
 color:var(--jp-content-font-color1,inherit)}
 table.progress-panel tr,table.progress-panel tr:hover{background:none!important}
-table.progress-panel td,table.progress-panel th{padding:.35rem .6rem;border:0;text-align:left;max-width:none;
+table.progress-panel td,table.progress-panel th{padding:.35rem .6rem;border:0;
+text-align:left!important;max-width:none;
 border-bottom:1px solid var(--jp-border-color2,#8886)}
 .progress-panel .bar{width:8rem;height:6px;border-radius:3px;background:var(--jp-layout-color3,#8883)}
 .progress-panel .bar div{height:100%;border-radius:3px;background:#2a8f5c}

@@ -114,9 +114,8 @@ class Result:
                 f"<p><em>Try next</em> {_text(named.experiment)}</p></div>"
             )
         if self.findings:
-            parts.append(
-                f'<table class="grade-rows">{"".join(_row(row, told) for row in self.findings)}</table>'
-            )
+            rows = "".join(_row(row, told, bool(self.misconceptions)) for row in self.findings)
+            parts.append(f'<table class="grade-rows">{rows}</table>')
         if self.output:
             parts.append(
                 f"<details><summary>What your code "
@@ -134,9 +133,12 @@ class Result:
         return "".join(parts) + "</div>"
 
 
-def _row(row: Finding, told: set[str]) -> str:
+def _row(row: Finding, told: set[str], folded: bool) -> str:
     mark = ("&#10003;", "ok") if row.passed else ("&#9675;", "not yet")
-    more = "".join(f"<p><em>{label}</em> {_text(text)}</p>" for label, text in _details(row, told))
+    details = [f"<p><em>{label}</em> {_text(text)}</p>" for label, text in _details(row, told)]
+    if folded and len(details) > 1:  # the named idea above says it better
+        details[1:] = ["<details><summary>More</summary>", *details[1:], "</details>"]
+    more = "".join(details)
     return (
         f'<tr class="{"grade-ok" if row.passed else "grade-not"}"><td>{mark[0]}&nbsp;{mark[1]}</td>'
         f"<td>{_text(row.name)}{more}</td><td>{_number(row.points)}&#8239;/&#8239;{_number(row.worth)}</td></tr>"
@@ -197,5 +199,7 @@ font-variant-numeric:tabular-nums}
 .grade pre{max-height:12rem;overflow:auto;margin:.4rem 0;padding:.5rem;
 background:var(--jp-layout-color2,#8882);
 white-space:pre-wrap;font-size:13px}
-.grade summary{cursor:pointer}.grade .grade-foot{margin-top:.6rem;color:var(--soft)}
+.grade summary{cursor:pointer;color:var(--soft)}
+[data-jp-theme-light="false"] .grade{--good:#58c08b;--open:#eda24a}
+.grade .grade-foot{margin-top:.6rem;color:var(--soft)}
 </style>"""

@@ -61,6 +61,12 @@ def bert_sizes(generator: Generator) -> tuple[int, ...]:
     )
 
 
+def heads_do_not_matter(got: tuple[int, int, int], *_: int) -> str | None:
+    if got[0] != got[1]:
+        return f"with 6 heads {got[0]:,}, with 3 heads {got[1]:,}"
+    return "the width does not matter either" if got[2] == got[0] else None
+
+
 BERT_BASE = (30_522, 512, 2, 768, 12, 3_072, 12)
 
 PARAMETERS = Task(
@@ -83,11 +89,13 @@ PARAMETERS = Task(
                     lambda generator: (24, 6, whole(generator, 40, 60)),
                     "Heads share the width: H heads of d_model / H columns are d_model columns.",
                     "Count with n_heads = 1 and n_heads = 6.",
-                    judge=lambda got, *_: (
-                        None if got[0] == got[1] else f"with 6 heads {got[0]:,}, with 3 heads {got[1]:,}"
+                    judge=heads_do_not_matter,
+                    call=lambda answer, d, heads, ff: (
+                        answer(d, heads, ff),
+                        answer(d, heads // 2, ff),
+                        answer(2 * d, heads, ff),
                     ),
-                    call=lambda answer, d, heads, ff: (answer(d, heads, ff), answer(d, heads // 2, ff)),
-                    names=("the count with more heads", "the count with fewer heads"),
+                    names=("count with 6 heads", "count with 3 heads", "count with twice the width"),
                 ),
             ),
             (
