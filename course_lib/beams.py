@@ -50,9 +50,7 @@ def follow_beams(
         raise ValueError(f"num_beams {num_beams}: follow at least one")
     check_penalty(repetition_penalty)
     B, K = len(text.ids), num_beams
-    first_row = (
-        torch.arange(B, device=text.ids.device)[:, None] * K
-    )  # row b's beams are rows bK to bK + K - 1
+    first_row = torch.arange(B, device=text.ids.device)[:, None] * K  # row b becomes rows bK to bK + K - 1
     logits = text.read(text.ids, text.mask).repeat_interleave(K, dim=0)
     text.select(torch.arange(B, device=text.ids.device).repeat_interleave(K))
     seen = text.seen(logits.shape[-1]).repeat_interleave(K, dim=0) if repetition_penalty != 1 else None

@@ -23,7 +23,7 @@ def generate(
     max_new_tokens: int = 20,
     *,
     mask: Tensor | None = None,
-    temperature: float = 0.0,
+    temperature: float | None = 0.0,
     top_k: int | None = None,
     top_p: float | None = None,
     repetition_penalty: float = 1.0,
@@ -40,12 +40,13 @@ def generate(
         ids: (B, T), a decoder's prompt, padded on the left, or what an encoder-decoder reads. Rows of unequal
             length may come as a list of lists, and are padded here.
         mask: (B, T), True where a decoder's prompt is real; all of it when not given.
-        temperature: 0 takes the likeliest token each time (greedy). Above 0 the next token is drawn from
-            softmax(logits / temperature): 1 as the model says, below bolder, above more varied.
+        temperature: 0 or None takes the likeliest token each time (greedy). Above 0 the next token is drawn
+            from softmax(logits / temperature): at 1 as the model says, below surer, above more varied.
         top_k, top_p: draw only from the likeliest tokens, see `filter_logits`; they need a temperature.
         repetition_penalty: above 1 makes tokens that stand in the text already less likely (Keskar et al.
             2019, section 4.1).
-        num_beams: above 1 keeps so many candidates, see `beam_search`, also for the next two.
+        num_beams: above 1 follows so many candidates; this, length_penalty and early_stopping are explained
+            at `beam_search`.
         eos_id: stop a row after this token, or any of these; when not given, the config's, if it has one.
         pad_id: what fills a row after its end; the config's when not given, else the eos.
         seed: for drawing; a number, or a generator that goes on from call to call.
@@ -77,7 +78,7 @@ def stream(
     max_new_tokens: int = 20,
     *,
     mask: Tensor | None = None,
-    temperature: float = 0.0,
+    temperature: float | None = 0.0,
     top_k: int | None = None,
     top_p: float | None = None,
     repetition_penalty: float = 1.0,
@@ -101,9 +102,8 @@ def stream_text(
     for token in stream(model, encode(tokenizer, prompt), max_new_tokens, **options):
         ids.append(int(token))
         text = tokenizer.decode(ids)
-        whole = text.rstrip(
-            "\N{REPLACEMENT CHARACTER}"
-        )  # what bytes without the rest of their character become
+        # Bytes without the rest of their character become U+FFFD: hold these back.
+        whole = text.rstrip("\N{REPLACEMENT CHARACTER}")
         if len(whole) > len(shown):
             yield whole[len(shown) :]
             shown = whole
@@ -156,12 +156,13 @@ def encode(tokenizer: Any, text: str) -> list[int]:
 
 def _write(
     text: Text,
-    temperature: float,
+    temperature: float | None,
     top_k: int | None,
     top_p: float | None,
     repetition_penalty: float,
     seed: int | torch.Generator | None,
 ) -> Iterator[Tensor]:
+    temperature = temperature or 0.0
     if temperature == 0 and (top_k is not None or top_p is not None):
         raise ValueError(
             f"top_k {top_k}, top_p {top_p} with temperature 0, which always takes the likeliest token: "

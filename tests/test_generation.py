@@ -150,6 +150,11 @@ def test_a_row_stops_at_any_of_its_ends_and_is_filled_with_padding():
     assert generate(ours, [[5, 6, 7]], 12, eos_id=end).shape == (1, 3 + first + 1)
 
 
+def test_no_temperature_is_greedy():
+    _, ours = gpt2()
+    assert torch.equal(generate(ours, [[5, 6]], 9, temperature=None), generate(ours, [[5, 6]], 9))
+
+
 def test_streaming_gives_the_tokens_of_generate_one_step_at_a_time():
     _, ours = llama(1)
     steps = list(stream(ours, [[5, 6, 7], [8, 9]], 9, temperature=1.0, seed=3))
