@@ -441,11 +441,18 @@ def test_minilm_s_own_file_gives_minilm_s_ids(doc_lines, world_lines):
 
 
 def test_each_character_is_cleaned_and_split_as_the_library_does():
-    # Both sides have tables of different Unicode versions: take what has its class since Unicode 3.2.
-    old = unicodedata.ucd_3_2_0
-    settled = [c for c in map(chr, range(0x110000)) if old.category(c) == unicodedata.category(c)]
-    characters = [c for c in settled if unicodedata.category(c) not in ("Cn", "Cs", "Co")]
-    assert len(characters) > 90_000
+    # Both sides have tables of different Unicode versions: take what has its class since Unicode 3.2, and a
+    # sixteenth of the Hangul syllables and Chinese characters (class Lo).
+    old, characters = unicodedata.ucd_3_2_0, []
+    for code in range(0x110000):
+        kind = unicodedata.category(chr(code))
+        if (
+            kind == old.category(chr(code))
+            and kind not in ("Cn", "Cs", "Co")
+            and (kind != "Lo" or code % 16 == 0)
+        ):
+            characters.append(chr(code))
+    assert len(characters) > 10_000
     bert, split = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
     gpt2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
     differ = []
