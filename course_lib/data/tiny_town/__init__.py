@@ -27,11 +27,11 @@ from course_lib.data.tiny_town.events import Event, Tagged, tags
 from course_lib.data.tiny_town.grammar import Judgement, Plural, acceptability, plurals
 from course_lib.data.tiny_town.korean import Translation, particle, translations
 from course_lib.data.tiny_town.pairs import Entailment, Paraphrase, entailment, paraphrases
-from course_lib.data.tiny_town.questions import Question, questions
-from course_lib.data.tiny_town.senses import Sense, senses, siblings
-from course_lib.data.tiny_town.sentiment import Review, sentiment
+from course_lib.data.tiny_town.passages import Question, questions
+from course_lib.data.tiny_town.polysemy import Sense, senses, siblings
+from course_lib.data.tiny_town.reviews import Review, sentiment
 from course_lib.data.tiny_town.splits import SPLITS, check_split
-from course_lib.data.tiny_town.stories import Pair, Story, next_sentence, stories
+from course_lib.data.tiny_town.storytelling import Pair, Story, next_sentence, stories
 
 TASKS = {
     "senses": senses,
@@ -75,7 +75,9 @@ def card() -> Card:
         what="sentences from a small grammar, with what is to be learned about them",
         source="written for this course; drawn with a fixed seed",
         licence="MIT, as the course",
-        size="train + validation + test: " + ", ".join(sizes),
+        size="train + validation + test: "
+        + ", ".join(sizes)
+        + "; drawn from 949 thousand sentences with senses, 44 million events and many more passages",
         quirks=(
             "A grammar is not language: a score here says what a model can learn, not how well it reads.",
             "The article gives senses away: without 'the', apple is the company and python the language.",

@@ -52,8 +52,8 @@ puppy kitten parrot rabbit pony hamster
 {p} taught the {o} a trick . / {p} trained the {o} for months .
 {p} won a show with the {o} . / {p} and the old {o} rested by the fire .
 
-letter parcel invitation postcard package card
-{p} had an idea for a {o} . / {p} bought paper for a {o} .
+letter parcel drawing postcard package card
+{p} wished to send a {o} . / {p} bought paper for a {o} .
 {p} wrote an address on the {o} . / {p} put a stamp on the {o} .
 {p} took the {o} to the post office . / {p} mailed the {o} .
 the {o} from {p} arrived . / a friend opened the {o} from {p} .
