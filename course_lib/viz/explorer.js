@@ -130,7 +130,7 @@ function render({ model, el }) {
   if (examples.some((one) => one.special.length && one.special.length < one.tokens.length))
     bar.append(make("label", { className: "check", title: "Weights are shown as they are, not rescaled" }, hide, "Hide special tokens"));
   const sizeText = make("span", { className: "size" });
-  const all = make("div", { className: "all" }, make("h3", { textContent: "All heads (row: layer, column: head)" }), grid);
+  const all = make("div", { className: "all" }, make("h3", { textContent: "All heads (row: layer)" }), grid);
   root.append(
     make("div", { className: "top" }, make("h2", { textContent: model.get("title"), title: model.get("title") }), sizeText),
     bar, readout,
@@ -138,7 +138,7 @@ function render({ model, el }) {
       make("section", {}, all, make("h3", { textContent: "Strongest in this head" }), strongest),
       make("section", {}, mapTitle, map,
         make("div", { className: "scale" }, "0", make("i"), most, "weight")),
-      make("section", {}, make("h3", { textContent: "Query (left) looks at key (right)" }), scroller)));
+      make("section", {}, make("h3", { textContent: "Query (left), key (right)" }), scroller)));
   if (examples.length > 1)
     root.firstChild.append(make("div", { className: "choice", aria: { role: "group", label: "sentence" } }, ...buttons));
   if (!bar.hasChildNodes()) bar.remove();
@@ -325,7 +325,7 @@ function render({ model, el }) {
   function tellHead() {
     steppers.forEach((s) => s.show());
     buttons.forEach((b, i) => b.setAttribute("aria-pressed", i === state.example));
-    mapTitle.textContent = `Layer ${state.layer}, head ${state.head} (row: query, column: key)`;
+    mapTitle.textContent = `Layer ${state.layer}, head ${state.head} (row: query)`;
     most.textContent = (peaks[state.layer * nHeads + state.head] / 255).toFixed(2);
     strongest.replaceChildren(...pairs().slice(0, 6).map(([w, q, k]) =>
       make("li", {}, make("span", { textContent: arrow(q, k), title: arrow(q, k) }), make("b", { textContent: w.toFixed(2) }))));
@@ -337,6 +337,8 @@ function render({ model, el }) {
 
   function draw() {
     const { gridWidth, linesWidth, mapWidth } = layout();
+    const widths = [gridWidth, mapWidth, linesWidth];
+    root.querySelectorAll("section").forEach((section, i) => { section.style.width = `${widths[i]}px`; });
     drawGrid(gridWidth);
     drawMap(mapWidth);
     drawLines(linesWidth);
