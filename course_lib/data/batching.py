@@ -39,7 +39,7 @@ class _Endless:
         return self._take(order[self.position - 1])
 
     def __len__(self) -> int:
-        """Batches in the current epoch."""
+        """Batches in an epoch."""
         return len(self._order())
 
     def state_dict(self) -> dict[str, int]:
@@ -83,7 +83,7 @@ class Blocks(_Endless):
     """Blocks of a long row of token ids, for language models: ``{"ids": (B, length)}``.
 
     An epoch cuts the row from a random start into blocks that touch and serves each once: nearly every token
-    once an epoch (less than one block at the ends is left out), each time in other company.
+    once an epoch (less than two blocks at the ends are left out), each time in other company.
 
     Args:
         ids: (N,) all tokens of the text.
@@ -117,7 +117,7 @@ class Blocks(_Endless):
 
     def _shuffled(self, rng: np.random.Generator) -> list[np.ndarray]:
         start = rng.integers(self.length)
-        n_blocks = (len(self.ids) - start) // self.length
+        n_blocks = (len(self.ids) - self.length + 1) // self.length  # as many from any start
         return self._cut(start + self.length * rng.permutation(n_blocks))
 
     def _take(self, rows: np.ndarray) -> dict[str, Tensor]:
