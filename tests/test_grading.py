@@ -357,6 +357,15 @@ def test_another_float_type_costs_only_the_row_that_asks_for_it():
     assert "float64" in result.findings[0].seen
 
 
+def test_a_tensor_class_of_ones_own_is_refused_even_with_right_numbers():
+    class Mine(torch.Tensor):
+        pass
+
+    result = is_sound(check(SCORES, lambda *given: tuple(x.as_subclass(Mine) for x in attend(*given))))
+    assert result.score == 0
+    assert "not a class of your own" in str(result)
+
+
 def test_changing_an_input_is_a_finding_of_its_own():
     def careless(query, key, value, mask=None):
         answer = attend(query, key, value, mask)

@@ -53,7 +53,7 @@ def bert_sizes(generator: Generator) -> tuple[int, ...]:
     return (
         whole(generator, 200, 400),
         whole(generator, 20, 90),
-        whole(generator, 2, 5),
+        whole(generator, 3, 6),
         d_model,
         heads,
         d_ff,
