@@ -1,9 +1,9 @@
 """One training step of our BERT and GPT against transformers' twins, with the same weights and batches.
 
-A step is forward, loss, backward and fused AdamW, in training mode with dropout 0.1 and the default attention.
-Both models live in one process and take turns. Printed are the median processor time of a step and
-the median of the ratios of neighbours; one thread, so that other work on the machine matters little. The
-lessons' sizes come first, then the published vocabularies.
+A step is forward, loss, backward and fused AdamW, in training mode with dropout 0.1 and default attention.
+Both models live in one process and take turns. Printed are the median processor time of a step and the median
+of the ratios of neighbours; one thread, so that other work on the machine matters little. The lessons' sizes
+come first, then the published vocabularies.
 
     python benchmarks/train_step.py [--rounds 8] [--threads 1]
 """

@@ -233,6 +233,21 @@ def test_cached_decoding_from_a_memory_equals_uncached(name, B, S, steps, data):
 
 @pytest.mark.parametrize("name", DECODERS)
 @torch.no_grad()
+def test_a_continuation_is_scored_behind_a_cached_prefix_as_in_the_whole_text(name):
+    model, ids = get(name), torch.randint(4, V, (2, 8))
+    mask = torch.arange(8) >= torch.tensor([[0], [2]])
+    labels = ids.clone()
+    labels[:, :6] = -100  # of the continuation 5, 6, 7 the last two are predicted from within
+    cache = model.new_cache()
+    model(ids[:, :5], mask[:, :5], cache=cache)
+    out = model(ids[:, 5:], cache=cache, labels=ids[:, 5:])
+    whole = model(ids, mask, labels=labels)
+    same(out.loss, whole.loss)
+    same(out.logits, whole.logits)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@torch.no_grad()
 def test_selected_rows_go_on_as_if_they_had_always_been_there(name):
     model = get(name)
     ids = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]])

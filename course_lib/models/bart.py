@@ -15,7 +15,7 @@ from course_lib.attention import MultiHeadAttention
 from course_lib.dropout import Dropout
 from course_lib.embeddings import InputEmbedding
 from course_lib.layers import Block, FeedForward
-from course_lib.models.common import Output, class_loss, initialise, look_back
+from course_lib.models.common import Output, class_loss, initialise
 from course_lib.models.encoder_decoder import EncoderDecoder
 from course_lib.models.hf import attention_part, hf_activation, read_config, refuse
 
@@ -101,8 +101,7 @@ class Bart(EncoderDecoder):
     def embed(self, ids: Tensor, past: int | None = None) -> tuple[Tensor, dict[str, Any]]:
         if past is None:
             return self.encoder_embedding(ids), {}
-        x = self.decoder_embedding(ids, past=past)
-        return x, {"mask": look_back(ids, past, None), "causal": True}
+        return self.decoder_embedding(ids, past=past), {"causal": True}
 
     def forward(self, ids: Tensor, decoder_ids: Tensor | None = None, **options: Any) -> Output:
         """Repair a text, or classify it.

@@ -1,4 +1,4 @@
-"""What the members of the family share: their output, their cache, their masks and their loss."""
+"""What the members of the family share: their output, their cache and their loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.attention import banded_mask, causal_mask
 from course_lib.cache import KeyValueCache
 
 
@@ -95,24 +94,6 @@ def run_blocks(
         attentions=tuple(attentions) if need_weights else None,
         cross_attentions=tuple(cross_attentions) if crossed else None,
     )
-
-
-def look_back(ids: Tensor, past: int, real: Tensor | None, band: int | None = None) -> Tensor | None:
-    """The mask of a decoder, broadcastable to (B, 1, T, past + T); None where plain causal attention will do.
-
-    Args:
-        ids: (B, T), the new tokens.  past: positions before them.
-        real: (B, past + T), as `remember_mask` gives it.
-        band: see only this many positions, oneself included.
-    """
-    T = ids.shape[1]
-    if real is None and band is None and (T == 1 or not past):
-        return None
-    if band is None:
-        mask = causal_mask(T, past, ids.device)
-    else:
-        mask = banded_mask(past + T, band, ids.device)[past:]
-    return mask if real is None else mask & real[:, None, None, :]
 
 
 def score(hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:

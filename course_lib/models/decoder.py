@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from course_lib.attention import banded_mask, causal_mask
 from course_lib.models.common import ModelCache, Output, run_blocks, score
 from course_lib.models.hf import Model
 
@@ -98,6 +99,21 @@ def count_positions(ids: Tensor, real: Tensor | None, past: int) -> Tensor:
     return (real.cumsum(dim=1) - 1).clamp(min=0)[:, -T:]
 
 
+def look_back(ids: Tensor, past: int, real: Tensor | None, band: int | None = None) -> Tensor | None:
+    """The mask of a decoder, broadcastable to (B, 1, T, past + T); None where plain causal attention will do.
+
+    Args:
+        ids: (B, T), the new tokens.  past: positions before them.
+        real: (B, past + T), as `remember_mask` gives it.
+        band: see only this many positions, oneself included.
+    """
+    if real is None and band is None:
+        return None
+    T, device = ids.shape[1], ids.device
+    mask = causal_mask(T, past, device) if band is None else banded_mask(past + T, band, device)[past:]
+    return mask if real is None else mask & real[:, None, None, :]
+
+
 def score_next(
     out: Output, labels: Tensor | None, head: Callable[[Tensor], Tensor], real: Tensor | None, last_only: bool
 ) -> Output:
@@ -105,8 +121,9 @@ def score_next(
     if labels is None:
         out.logits = head(out.hidden[:, -1:] if last_only else out.hidden)
         return out
-    labels = labels[:, 1:]
+    following = labels[:, 1:]
     if real is not None:  # padding predicts nothing, not even the first token
-        labels = labels.masked_fill(~(real[:, :-1] & real[:, 1:]), -100)
-    out.logits, out.loss = score(out.hidden[:, :-1], labels, head)
+        real = real[:, -labels.shape[1] :]
+        following = following.masked_fill(~(real[:, :-1] & real[:, 1:]), -100)
+    out.logits, out.loss = score(out.hidden[:, :-1], following, head)
     return out

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from course_lib.attention import MultiHeadAttention
 from course_lib.embeddings import InputEmbedding
 from course_lib.layers import Block, FeedForward
-from course_lib.models.common import initialise, look_back
-from course_lib.models.decoder import Decoder, count_positions
+from course_lib.models.common import initialise
+from course_lib.models.decoder import Decoder, count_positions, look_back
 from course_lib.models.hf import hf_activation, read_config, refuse
 
 GPT2_SIZES = {  # Radford et al. 2019, table 2: layers, width, heads

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from course_lib.attention import MultiHeadAttention
 from course_lib.embeddings import RotaryEmbedding, check_ids, check_length, rotate
 from course_lib.layers import Block, FeedForward, RMSNorm
-from course_lib.models.common import initialise, look_back
-from course_lib.models.decoder import Decoder, count_positions
+from course_lib.models.common import initialise
+from course_lib.models.decoder import Decoder, count_positions, look_back
 from course_lib.models.hf import USUAL_NAMES, attention_part, hf_activation, read_config, refuse
 
 
