@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import zlib
 from html.parser import HTMLParser
 
 import numpy as np
@@ -67,6 +68,11 @@ def names(n: int) -> list[str]:
 def document_of(view) -> str:
     """What the view's frame holds."""
     return html.unescape(re.search(r'srcdoc="([^"]*)"', view.html).group(1))
+
+
+def packed(view) -> dict:
+    """The data and the scripts that travel compressed."""
+    return json.loads(zlib.decompress(base64.b64decode(element(view, "packed"))))
 
 
 def element(view, name: str) -> str:
@@ -137,6 +143,8 @@ def test_the_frame_runs_only_scripts_it_knows_by_their_hash_and_fetches_nothing(
     assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
     scripts = re.findall(r"<script>(.*?)</script>", document, re.DOTALL)
     assert scripts
+    if 'id="packed"' in document:
+        scripts += packed(shown)["scripts"]
     for script in scripts:
         assert f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in policy
     assert 'sandbox="allow-scripts"' in shown.html
@@ -291,7 +299,7 @@ def test_bertviz_still_works_the_way_the_offline_views_rely_on():
 def test_head_view_holds_the_attention_to_three_decimals():
     attentions = random_attentions(3, 2, 4)
     view = bertviz(head_view, attentions, names(4), include_layers=[0, 2], layer=2, heads=[1])
-    data = json.loads(element(view, "data"))
+    data = json.loads(packed(view)["data"])
     assert (data["layer"], data["heads"], data["include_layers"]) == (2, [1], [0, 2])
     expected = torch.stack([attentions[0][0], attentions[2][0]])
     torch.testing.assert_close(torch.tensor(data["attention"][0]["attn"]), expected, atol=5.1e-4, rtol=0)
@@ -299,7 +307,7 @@ def test_head_view_holds_the_attention_to_three_decimals():
 
 def test_head_view_of_a_sentence_pair_and_of_an_encoder_decoder():
     pair = bertviz(head_view, random_attentions(1, 2, 5), names(5), sentence_b_start=3)
-    assert len(json.loads(element(pair, "data"))["attention"]) == 5
+    assert len(json.loads(packed(pair)["data"])["attention"]) == 5
     cross = [torch.softmax(torch.randn(1, 2, 3, 4), -1)]
     both = bertviz(
         head_view,
@@ -309,7 +317,7 @@ def test_head_view_of_a_sentence_pair_and_of_an_encoder_decoder():
         encoder_tokens=names(4),
         decoder_tokens=HOSTILE[:3],
     )
-    assert [one["name"] for one in json.loads(element(both, "data"))["attention"]] == [
+    assert [one["name"] for one in json.loads(packed(both)["data"])["attention"]] == [
         "Encoder",
         "Decoder",
         "Cross",
@@ -410,7 +418,7 @@ def test_explore_reads_a_transformers_model():
 
 def test_neuron_view_gives_queries_and_keys_whose_product_is_the_attention(small_bert):
     view = neuron_view(small_bert, "bert", Letters(), "abc", "de", html_action="return")
-    data = json.loads(element(view, "data"))["attention"]["all"]
+    data = json.loads(packed(view)["data"])["attention"]["all"]
     query, key, attention = (torch.tensor(data[part]) for part in ("queries", "keys", "attn"))
     assert query.shape == (2, 3, 8, 4)
     computed = torch.softmax(query @ key.transpose(-1, -2) / 4**0.5, -1)

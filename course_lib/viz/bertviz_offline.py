@@ -210,10 +210,14 @@ def _finish(
     picture: bytes,
     action: str,
 ) -> View | None:
-    text = json.dumps(_rounded(data), separators=(",", ":")).replace("<", "\\u003c")
-    body += f'<script type="application/json" id="data">{text}</script>'
     markup = frame(
-        body, [*_libraries(), _REQUIRE, *scripts], style=_STYLE, title=summary, height=height, picture=picture
+        body,
+        [*_libraries(), _REQUIRE, *scripts],
+        data=json.dumps(_rounded(data), separators=(",", ":")),
+        style=_STYLE,
+        title=summary,
+        height=height,
+        picture=picture,
     )
     view = View(markup, summary)
     if action == "return":

@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import re
+import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,20 @@ _STYLE = """
 box-sizing:border-box;display:block}}
 [data-jp-theme-light="false"] .{id} iframe,.vscode-dark .{id} iframe{{filter:invert(.87) hue-rotate(180deg)}}
 @media print{{.{id} iframe{{display:none}}.{id} .still{{display:block}}}}
+"""
+
+# Runs what was packed, in order. The policy knows each packed script by its hash, like any other.
+_UNPACK = """
+const packed = Uint8Array.from(atob(document.getElementById("packed").textContent), (c) => c.charCodeAt(0));
+const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+new Response(unpacked).json().then(({ data, scripts }) => {
+  document.getElementById("data").textContent = data;
+  for (const text of scripts) {
+    const script = document.createElement("script");
+    script.textContent = text;
+    document.body.append(script);
+  }
+});
 """
 
 
@@ -45,21 +61,34 @@ class View:
 
 
 def frame(
-    body: str, scripts: list[str], *, style: str = "", title: str, height: int, picture: bytes | None
+    body: str,
+    scripts: list[str],
+    *,
+    data: str | None = None,
+    style: str = "",
+    title: str,
+    height: int,
+    picture: bytes | None,
 ) -> str:
     """HTML of a frame that holds `body` and runs `scripts`, and of the picture that stands in for it.
 
     Args:
         body: markup, every text in it escaped already.
         scripts: JavaScript, run in order after the body.
+        data: JSON that the scripts find in the element `data`. With it, both travel compressed, a third of
+            their size: worth it for whole libraries.
         title: what a screen reader says of the frame and of the picture.
         height: of the frame, in CSS pixels.
         picture: PNG at two device pixels per CSS pixel.
     """
     scripts = [script_safe(script.replace("\r\n", "\n").replace("\r", "\n")) for script in scripts]
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts
-    )
+    hashes = " ".join(map(_hash, scripts))
+    if data is not None:
+        pack = json.dumps({"data": data, "scripts": scripts}, ensure_ascii=False).encode("utf-8")
+        body += '<script type="application/json" id="data"></script><script type="text/plain" id="packed">'
+        body += f"{base64.b64encode(zlib.compress(pack, 9)).decode()}</script>"
+        scripts = [_UNPACK]
+        hashes += f" {_hash(_UNPACK)}"
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
         "base-uri 'none'; form-action 'none'"
@@ -77,6 +106,11 @@ def frame(
         f'<iframe sandbox="allow-scripts" {named} srcdoc="{html.escape(document)}"></iframe>'
         f'<div class="still">{_image(picture, title)}</div></div>'
     )
+
+
+def _hash(script: str) -> str:
+    """How a content security policy names a script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def script_safe(script: str) -> str:
