@@ -144,9 +144,7 @@ class _Question:
         context = encode(tokenizer, prompt)
         texts = [encode(tokenizer, prompt + label) for label in labels]
         begins = [min(_common(context, text), len(text) - 1) for text in texts]
-        shared = min(begins)
-        for text in texts:
-            shared = min(shared, _common(texts[0], text))
+        shared = min(begins)  # up to here all texts are the prompt's own tokens
         if shared < 1:
             raise ValueError(
                 f"prompt {prompt!r} leaves nothing before the label: begin it with a token, such as the one "

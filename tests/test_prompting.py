@@ -86,15 +86,26 @@ def test_scores_equal_reading_each_prompt_again(tokenizer, family, labels, n_sho
     torch.testing.assert_close(mean, wanted, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("ending", ["Sentiment:", "Sentiment: ", "Sentiment"])
-def test_a_label_may_join_its_own_space_or_the_prompts(tokenizer, ending):
+@pytest.mark.parametrize(
+    ("ending", "label"),
+    [("Sentiment:", " positive"), ("Sentiment: ", "positive"), ("Sentiment: ", "positive too")],
+)
+def test_a_label_may_join_its_own_space_or_the_prompts(tokenizer, ending, label):
     theirs, ours = twins("gpt2")
-    label = "positive" if ending.endswith(" ") else " positive"
     prompt = f"Review: a joy\n{ending}"
     scored = read_again(theirs, tokenizer, prompt, label)
-    assert len(scored) == 1  # " positive" is one token, whoever brings the space
+    # " positive" is one token, whoever brings the space
+    assert len(scored) == 1 + len(tokenizer.encode(label.partition("positive")[2]).ids)
     got = score_labels(ours, tokenizer, [prompt], [label])
-    torch.testing.assert_close(got, torch.tensor([[scored[0]]]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(got, torch.tensor([[sum(scored)]]), atol=1e-4, rtol=0)
+
+
+def test_a_label_that_joins_the_prompts_space_stands_beside_one_that_does_not(tokenizer):
+    theirs, ours = twins("llama")
+    prompts, labels = ["Review: a joy\nSentiment: ", "길었다 "], ["positive", "나쁨", "!"]
+    expected = [[sum(read_again(theirs, tokenizer, p, label)) for label in labels] for p in prompts]
+    got = score_labels(ours, tokenizer, prompts, labels)
+    torch.testing.assert_close(got, torch.tensor(expected), atol=1e-4, rtol=0)
 
 
 def test_a_prefix_apart_or_inside_the_prompts_is_the_same(tokenizer):
