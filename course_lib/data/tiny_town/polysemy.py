@@ -23,7 +23,7 @@ CLUES = ("left", "right", "both")
 N_HELD_OUT = 2  # of the seven contexts on each side of each sense
 LEFT = ("{p} {left} {np} {time} .", "{time} {p} {left} {np} .", "{p} and {q} {left} {np} .")
 RIGHT = ("{time} {np} {right} .", "{p} said that {np} {right} .", "{p} and {q} say that {np} {right} .")
-BOTH = ("{p} {left} {np} , which {right} .", "{p} and {q} {left} {np} , which {right} .")
+BOTH = ("{p} {left} {np} {that} {right} .", "{p} and {q} {left} {np} {that} {right} .")
 
 
 class Sense(NamedTuple):
@@ -96,12 +96,11 @@ def held_out(entry: Entry) -> frozenset[str]:
 def _sentence(rng: random.Random, entry: Entry, phrase: str, clue: str, left: str, right: str) -> Sense:
     frame = rng.choice({"left": LEFT, "right": RIGHT, "both": BOTH}[clue])
     p, q = rng.sample(PEOPLE, 2)
-    plural = "{q} {left}" in frame and left.startswith(
-        "was "
-    )  # "mina was bitten", "mina and joon were bitten"
-    words = frame.format(
-        p=p, q=q, time=rng.choice(TIMES), np="@", left="were" + left[3:] if plural else left, right=right
-    ).split()
+    if "{q} {left}" in frame and left.startswith("was "):  # "mina was bitten", "mina and joon were bitten"
+        left = "were" + left[3:]
+    # A name takes the comma; "that" serves people as well as things.
+    that = "that" if phrase.startswith("the ") else ", which"
+    words = frame.format(p=p, q=q, time=rng.choice(TIMES), np="@", that=that, left=left, right=right).split()
     noun = phrase.split()
     at = words.index("@")
     words[at : at + 1] = noun
