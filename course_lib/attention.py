@@ -96,13 +96,13 @@ def _check_inputs(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
         )
     if key.shape[-2] != value.shape[-2]:
         raise ValueError(
-            f"{key.shape[-2]} keys but {value.shape[-2]} values: every key needs its value; "
-            "take both from one sequence"
+            f"{key.shape[-2]} keys but {value.shape[-2]} values: every key needs its value; take both from "
+            "one sequence"
         )
     if mask is not None and mask.dtype != torch.bool:
         raise TypeError(
-            f"mask of dtype {mask.dtype}: a mask is boolean, True where attention is allowed; "
-            "use mask.bool(), or pass numbers to add as bias="
+            f"mask of dtype {mask.dtype}: a mask is boolean, True where attention is allowed; use "
+            "mask.bool(), or pass numbers to add as bias="
         )
 
 
@@ -182,8 +182,8 @@ def split_heads(x: Tensor, n_heads: int) -> Tensor:
     """(B, T, H·D) -> (B, H, T, D): cut the width into heads, and put the heads beside the batch."""
     if x.shape[-1] % n_heads:
         raise ValueError(
-            f"width {x.shape[-1]} does not divide into {n_heads} heads: "
-            "choose a number of heads that divides it"
+            f"width {x.shape[-1]} does not divide into {n_heads} heads: choose a number of heads that "
+            "divides it"
         )
     return x.unflatten(-1, (n_heads, -1)).transpose(-3, -2)
 
@@ -222,13 +222,13 @@ class MultiHeadAttention(nn.Module):
         n_kv_heads = n_kv_heads or n_heads
         if d_head is None and d_model % n_heads:
             raise ValueError(
-                f"d_model {d_model} does not divide into {n_heads} heads: "
-                "choose a number of heads that divides it, or give d_head"
+                f"d_model {d_model} does not divide into {n_heads} heads: choose a number of heads that "
+                "divides it, or give d_head"
             )
         if n_heads % n_kv_heads:
             raise ValueError(
-                f"{n_heads} query heads do not share {n_kv_heads} key heads evenly: "
-                "choose a number of key heads that divides the query heads"
+                f"{n_heads} query heads do not share {n_kv_heads} key heads evenly: choose a number of key "
+                "heads that divides the query heads"
             )
         self.n_heads, self.n_kv_heads = n_heads, n_kv_heads
         self.d_head = d_head or d_model // n_heads

@@ -70,8 +70,8 @@ def _write(path: Path, notebook: NotebookNode, check: bool) -> bool:
         sizes = {cell.id: len(str(cell.get("outputs", ""))) for cell in notebook.cells}
         heaviest = max(sizes, key=sizes.get)
         raise BuildError(
-            f"{size / 1e6:.2f} MB, of them {sizes[heaviest] / 1e6:.2f} in cell {heaviest!r}; "
-            f"a notebook may have {SIZE_LIMIT / 1e6:.1f} MB: show fewer layers or tokens, or smaller pictures"
+            f"{size / 1e6:.2f} MB, of them {sizes[heaviest] / 1e6:.2f} in cell {heaviest!r}; a notebook may "
+            f"have {SIZE_LIMIT / 1e6:.1f} MB: show fewer layers or tokens, or smaller pictures"
         )
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
     if before == text:

@@ -88,8 +88,8 @@ def check_ids(ids: Tensor, vocab_size: int) -> None:
         if low < 0 or high >= vocab_size:
             bad = int(low) if low < 0 else int(high)
             raise ValueError(
-                f"token id {bad} in a model whose vocabulary has ids 0 to {vocab_size - 1}: "
-                "encode the text with this model's own tokenizer"
+                f"token id {bad} in a model whose vocabulary has ids 0 to {vocab_size - 1}: encode the text "
+                "with this model's own tokenizer"
             )
 
 
@@ -97,8 +97,8 @@ def check_length(T: int, max_positions: int) -> None:
     """Refuse a sequence that is longer than a model can tell positions apart."""
     if max_positions < T:
         raise ValueError(
-            f"sequence of {T} tokens; this model was made for {max_positions}: "
-            "shorten the text or raise max_positions"
+            f"sequence of {T} tokens; this model was made for {max_positions}: shorten the text or raise "
+            "max_positions"
         )
 
 

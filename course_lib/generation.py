@@ -61,8 +61,8 @@ def generate(
         return torch.stack([*text.ids.unbind(1), *new], dim=1)
     if temperature or top_k is not None or top_p is not None:
         raise ValueError(
-            f"num_beams {num_beams} with temperature {temperature}, top_k {top_k}, top_p {top_p}: "
-            "beam search draws nothing; leave these out, or set num_beams=1"
+            f"num_beams {num_beams} with temperature {temperature}, top_k {top_k}, top_p {top_p}: beam "
+            "search draws nothing; leave these out, or set num_beams=1"
         )
     text = Text(model, ids, mask, max_new_tokens, eos_id, pad_id)
     beams = follow_beams(text, num_beams, length_penalty, early_stopping, repetition_penalty)
@@ -165,8 +165,8 @@ def _write(
     temperature = temperature or 0.0
     if temperature == 0 and (top_k is not None or top_p is not None):
         raise ValueError(
-            f"top_k {top_k}, top_p {top_p} with temperature 0, which always takes the likeliest token: "
-            "set temperature=1.0 to draw"
+            f"top_k {top_k}, top_p {top_p} with temperature 0, which always takes the likeliest token: set "
+            "temperature=1.0 to draw"
         )
     filter_logits(torch.zeros(1), temperature, top_k, top_p)  # refuses bad values now, not at the first step
     check_penalty(repetition_penalty)

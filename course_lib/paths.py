@@ -12,7 +12,7 @@ def course_root() -> Path:
     root = Path(__file__).resolve().parent.parent
     if not (root / "start.py").is_file():
         raise FileNotFoundError(
-            f"no start.py in {root}: course_lib is installed without the course around it; "
-            "install it from a clone of the course with `pip install -e .`"
+            f"no start.py in {root}: course_lib is installed without the course around it; install it from a "
+            "clone of the course with `pip install -e .`"
         )
     return root

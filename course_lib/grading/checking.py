@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from course_lib.grading import compare, progress, sandbox
-from course_lib.grading.catalog import EXERCISES
+from course_lib.grading.catalog import find_exercise
 from course_lib.grading.hints import task_of, unknown
 from course_lib.grading.result import Finding, Named, Result
 from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
@@ -62,7 +62,7 @@ def check(exercise_id: str, answer: Any = None, **named: Any) -> Result:
         task = task_of(exercise_id)
     except (LookupError, TypeError):
         return Result("", title="Unknown task", headline=unknown(exercise_id))
-    unit, exercise = EXERCISES[exercise_id]
+    unit, exercise = find_exercise(exercise_id)
     result = Result(
         exercise.id,
         title=exercise.title,
@@ -76,8 +76,8 @@ def check(exercise_id: str, answer: Any = None, **named: Any) -> Result:
     except Exception as error:  # our own mistake, not the learner's
         result.findings, result.misconceptions = [], []
         result.headline = (
-            f"The check itself failed ({type(error).__name__}: {str(error)[:200]}). "
-            "This is a fault of the course: please report it."
+            f"The check itself failed ({type(error).__name__}: {str(error)[:200]}). This is a fault of the "
+            "course: please report it."
         )
         return result
     if result.started:
@@ -217,21 +217,19 @@ def _refusal(task: Task, answers: dict[str, Any], called: list[str]) -> str:
         return f"This calls {called[0]}. Write `{wanted}` yourself: that is where the learning is."
     return (
         f"This calls `{called[0]}`, the finished part. It is a good thing to use afterwards; here the task "
-        f"is to "
-        f"build `{wanted}` from smaller steps. Take a hint if you are stuck."
+        f"is to build `{wanted}` from smaller steps. Take a hint if you are stuck."
     )
 
 
 def _time_up_headline(ended: str) -> str:
     if ended == "stopped":
         return (
-            "Your code ran too long and was stopped. The inputs are tiny, so look for a loop that never ends "
-            "or a wait."
+            "Your code ran too long and was stopped. The inputs are tiny, so look for a loop that never "
+            "ends or a wait."
         )
     return (
         "Your code ran too long and does not let itself be stopped: it waits outside Python, or a bare "
-        "`except:` "
-        "swallows the interrupt. It is still running. Restart the kernel, then mend the loop."
+        "`except:` swallows the interrupt. It is still running. Restart the kernel, then mend the loop."
     )
 
 

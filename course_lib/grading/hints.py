@@ -7,7 +7,7 @@ from html import escape
 from importlib import import_module
 
 from course_lib.grading import progress
-from course_lib.grading.catalog import EXERCISES
+from course_lib.grading.catalog import EXERCISES, PRACTICE, find_exercise
 from course_lib.grading.task import Task
 
 _given: dict[str, int] = {}  # how many hints this kernel has shown, for each task
@@ -34,9 +34,9 @@ def task_of(exercise_id: str) -> Task:
     Raises:
         LookupError: no task has this id.
     """
-    if exercise_id not in EXERCISES:
+    if exercise_id not in EXERCISES and exercise_id not in PRACTICE:
         raise LookupError(unknown(exercise_id))
-    unit, _ = EXERCISES[exercise_id]
+    unit, _ = find_exercise(exercise_id)
     return import_module(f"course_lib.grading.unit{unit.number}").TASKS[exercise_id]
 
 

@@ -118,7 +118,7 @@ class Result:
             parts.append(f'<table class="grade-rows">{rows}</table>')
         if self.output:
             parts.append(
-                f"<details><summary>What your code "
+                "<details><summary>What your code "
                 f"printed</summary><pre>{escape(self.output)}</pre></details>"
             )
         foot = []

@@ -31,8 +31,8 @@ torch.ones(2, requires_grad=True).exp().backward(torch.ones(2))
 
 
 class TimeUp(BaseException):
-    """Raised inside the answer when its time is over. Not an Exception: `except Exception` lets it "
-    "through."""
+    """Raised inside the answer when its time is over. Not an Exception: `except Exception` lets it
+    through."""
 
 
 @dataclass

@@ -19,8 +19,8 @@ Pair = tuple[Tensor, Tensor]
 
 
 def reference(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Pair:
-    """PyTorch's fused kernel, which knows no weights: with the identity as values, the output is the "
-    "weights."""
+    """PyTorch's fused kernel, which knows no weights: with the identity as values, the output is the
+    weights."""
     identity = torch.eye(key.shape[-2], dtype=key.dtype).expand(*key.shape[:-2], -1, -1)
     return (
         F.scaled_dot_product_attention(query, key, value, mask),
@@ -181,8 +181,7 @@ def zeros_in_row(got: Pair, *_: Tensor) -> str | None:
 
 MASK_IDEA = (
     "True means allowed. A key that is not allowed takes no part in the softmax: its weight is zero, and "
-    "the others "
-    "still sum to one."
+    "the others still sum to one."
 )
 CASES = (
     Case(
@@ -278,8 +277,7 @@ MISCONCEPTIONS = (
         "The scores are not scaled",
         variant(scale=lambda q, k, v: 1.0),
         "These are softmax(QKᵀ) V. Dot products grow with the width D, so the softmax puts nearly all "
-        "weight on one "
-        "key and its gradient dies.",
+        "weight on one key and its gradient dies.",
         "Print `scores.std()` for random inputs with D = 4 and D = 400. What would keep it the same?",
     ),
     Misconception(
@@ -287,8 +285,7 @@ MISCONCEPTIONS = (
         "The scores are divided by the width itself",
         variant(scale=lambda q, k, v: 1 / q.shape[-1]),
         "A sum of D random products spreads like the square root of D, not like D. Divided by D, all scores "
-        "come "
-        "close to zero and the weights close to uniform.",
+        "come close to zero and the weights close to uniform.",
         "Print `scores.std()` for D = 4 and D = 400: it should stay near 1.",
     ),
     Misconception(
@@ -296,8 +293,7 @@ MISCONCEPTIONS = (
         "The scale comes from the number of keys",
         variant(scale=lambda q, k, v: k.shape[-2] ** -0.5),
         "A longer sentence would then have flatter weights. What makes dot products large is how many "
-        "numbers each "
-        "one sums over.",
+        "numbers each one sums over.",
         "Print the shapes of `query` and `key`: over which axis does the dot product sum?",
     ),
     Misconception(
@@ -312,8 +308,7 @@ MISCONCEPTIONS = (
         "The softmax runs over the queries",
         variant(normalise=lambda scores: scores.softmax(-2)),
         "Each column sums to one instead of each row: the queries compete for a key. Every query should "
-        "divide its "
-        "attention over the keys.",
+        "divide its attention over the keys.",
         "Print `weights.sum(dim=-1)` with T = 2 and S = 3.",
     ),
     Misconception(
@@ -338,8 +333,7 @@ MISCONCEPTIONS = (
             repair=lambda weights, mask: weights.nan_to_num(0.0),
         ),
         "Here True means allowed. You hide what is allowed and look at what is hidden. (`masked_fill` fills "
-        "where its "
-        "mask is True; other libraries name their masks the other way.)",
+        "where its mask is True; other libraries name their masks the other way.)",
         "Use a mask that allows only key 0 and print the weights.",
     ),
     Misconception(
@@ -354,8 +348,7 @@ MISCONCEPTIONS = (
         "Masked scores are set to zero",
         variant(hide=lambda scores, mask: scores * mask, repair=lambda weights, mask: weights),
         "Zero is an ordinary score: exp(0) = 1. A masked key then often gets more weight than an allowed "
-        "one with a "
-        "negative score.",
+        "one with a negative score.",
         "Which score s has exp(s) = 0?",
     ),
     Misconception(
@@ -398,8 +391,7 @@ MISCONCEPTIONS = (
             repair=lambda weights, mask: weights,
         ),
         "When all scores are equally low, the softmax makes them equal weights: this query attends to every "
-        "key it "
-        "must not see.",
+        "key it must not see.",
         "Print the weights for a mask of all False.",
     ),
     Misconception(
@@ -435,8 +427,7 @@ MISCONCEPTIONS = (
         "The keys are not transposed",
         no_transpose,
         "Query (T, D) times key (S, D): the inner sizes do not meet. Each score is the dot product of one "
-        "query with "
-        "one key.",
+        "query with one key.",
         "Write the two shapes side by side. Which axis of `key` must come last but one?",
     ),
 )
@@ -446,12 +437,11 @@ SCORES = Task(
     (
         "Four steps: compare every query with every key, scale, softmax over the keys, average the values.",
         "`query @ key.transpose(-2, -1)` gives (…, T, S). Scale by the square root of the width that was "
-        "summed over, "
-        "hide what is not allowed before the softmax, and think of the row in which nothing is allowed.",
+        "summed over, hide what is not allowed before the softmax, and think of the row in which nothing is "
+        "allowed.",
         "Fill hidden scores with a very low but finite number (`torch.finfo(scores.dtype).min`), take the "
-        "softmax over "
-        "the last axis, then set the weights of hidden keys to zero. That answers the empty row and its "
-        "gradient.",
+        "softmax over the last axis, then set the weights of hidden keys to zero. That answers the empty "
+        "row and its gradient.",
     ),
     (
         "torch.nn.functional.scaled_dot_product_attention",
@@ -588,11 +578,9 @@ BUG = Task(
         "The code runs, so read it against the equation, a line at a time. What does each line make of a "
         "3-token input?",
         "One bug is in the scale, one in what is hidden, one in the softmax. Print `weights` and compare "
-        "its rows with "
-        "what a causal head may do.",
+        "its rows with what a causal head may do.",
         "`sqrt` should take the width the dot product sums over. `masked_fill` fills where its mask is "
-        "True. A row is "
-        "one query.",
+        "True. A row is one query.",
     ),
     SCORES.forbidden,
 )

@@ -97,8 +97,7 @@ POSITIONS = Task(
                     "All sines come first, then all cosines",
                     halves,
                     "The numbers are right, their columns are not: the paper alternates. (Some code does "
-                    "use halves; "
-                    "weights trained one way do not fit the other.)",
+                    "use halves; weights trained one way do not fit the other.)",
                     "Print row 1: where is the second sine?",
                 ),
                 Misconception(
@@ -121,8 +120,7 @@ POSITIONS = Task(
                     "The exponent is half of what it should be",
                     table(angle=lambda t, i, d: t / 10_000 ** ((i // 2) / d)),
                     "In the paper i counts pairs, and the exponent is 2i / d_model. With i / d_model the "
-                    "slowest wave "
-                    "is a hundred times too fast.",
+                    "slowest wave is a hundred times too fast.",
                     "Compute the last column's exponent for d_model = 8.",
                 ),
                 Misconception(
@@ -137,8 +135,7 @@ POSITIONS = Task(
                     "The column's number is used where the pair's belongs",
                     table(angle=lambda t, i, d: t / 10_000 ** (2 * i / d)),
                     "In the formula i counts pairs: columns 2i and 2i + 1. Here every column has an angle "
-                    "of its own, "
-                    "and the last ones hardly move.",
+                    "of its own, and the last ones hardly move.",
                     "Which i do columns 6 and 7 have?",
                 ),
                 Misconception(
@@ -161,8 +158,7 @@ POSITIONS = Task(
     (
         "Each pair of columns is the hand of a clock. The first clock turns fast, the last hardly at all.",
         "Make a column of positions (T, 1) and a row of frequencies (d_model / 2,); their product are the "
-        "angles. Fill "
-        "the even columns with sines, the odd ones with cosines.",
+        "angles. Fill the even columns with sines, the odd ones with cosines.",
         "`frequency = 10_000 ** (-torch.arange(0, d_model, 2) / d_model)`. Assign to `table[:, 0::2]` and "
         "`table[:, 1::2]`.",
     ),
@@ -370,8 +366,7 @@ BLOCK = Task(
                     "This is a pre-LN block",
                     variant(attend=lambda block, x, a: x + a, think=lambda block, x, f: x + f, before=True),
                     "It normalises before each part and never after the sum: that is GPT-2's order. The "
-                    "original and "
-                    "BERT normalise the sum.",
+                    "original and BERT normalise the sum.",
                     "Print the spread of the output: after post-LN it is set by the norm's own weights.",
                 ),
                 Misconception(
@@ -403,8 +398,7 @@ BLOCK = Task(
                     "The second residual comes from the block's input",
                     variant(original=True),
                     "It jumps over the attention: what was gathered only reaches the output through the "
-                    "feed-forward "
-                    "network.",
+                    "feed-forward network.",
                     "Draw the two sums of figure 1 and mark what goes into the second.",
                 ),
                 Misconception(
@@ -471,11 +465,9 @@ BLOCK = Task(
     (
         "Two steps, both of the same form: a part, a residual connection around it, a norm over the sum.",
         "`self.attention(x, mask=mask)` gives output and weights; take the output. The feed-forward network "
-        "is widen, "
-        "ReLU, narrow.",
+        "is widen, ReLU, narrow.",
         "x = self.attention_norm(x + attended), and then the same with the feed-forward network of the new "
-        "x and the "
-        "other norm.",
+        "x and the other norm.",
     ),
     (
         "torch.nn.TransformerEncoderLayer",

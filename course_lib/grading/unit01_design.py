@@ -221,11 +221,9 @@ PARAMETERS = Task(
     (
         "A Linear from a to b has a·b + b parameters, a LayerNorm over d has 2·d, a table of n rows has n·d.",
         "A layer: four Linear from d_model to d_model, one from d_model to d_ff, one back, two norms. The "
-        "number of heads "
-        "cuts the width and adds nothing.",
+        "number of heads cuts the width and adds nothing.",
         "BERT: (vocab_size + max_positions + n_segments) rows of d_model, one norm, n_layers layers, one "
-        "Linear from "
-        "d_model to d_model for the pooler.",
+        "Linear from d_model to d_model for the pooler.",
     ),
 )
 
@@ -269,7 +267,7 @@ def pattern(answer: Callable, n: int) -> tuple[Tensor, Tensor]:
     if w_query.dim() != 2 or w_query.shape != w_key.shape or len(w_query) != n:
         raise Unfit(
             f"shapes {tuple(w_query.shape)} and {tuple(w_key.shape)}; wanted is ({n}, d) for both: a row a "
-            f"position"
+            "position"
         )
     weights = (w_query @ w_key.T).softmax(-1)
     return weights[1:].argmax(-1), weights[1:].max(-1).values > 0.9
@@ -363,8 +361,7 @@ PREDICT = Task(
                     "Head B is read the other way round",
                     lambda: run_heads() | {"B": QUERY - 1},
                     "You rolled the queries in mind; it is the keys that are rolled. Row j of w_key says "
-                    "which query "
-                    "finds key j.",
+                    "which query finds key j.",
                     "Print `torch.eye(4).roll(1, dims=0)`: which row has its 1 in column 2?",
                 ),
                 Misconception(
@@ -425,8 +422,7 @@ PREDICT = Task(
                     "The right pattern, but too soft",
                     soft_head,
                     "The previous position wins with a score of only one above the others, and shares its "
-                    "weight with "
-                    "them.",
+                    "weight with them.",
                     "Multiply w_query by 2, 5, 10 and print the largest weight.",
                 ),
                 Misconception(
@@ -449,11 +445,9 @@ PREDICT = Task(
     ),
     (
         "With one-hot positions, `x @ w_query` is w_query itself: row t is the query of position t. So "
-        "compare rows of "
-        "w_query with rows of w_key.",
+        "compare rows of w_query with rows of w_key.",
         "`roll(1, dims=0)` moves every row down by one: row j then holds what row j - 1 held.",
         "For the design: row t of w_query and row t - 1 of w_key must be the same one-hot vector, times a "
-        "number large "
-        "enough that the softmax becomes sharp (try 10).",
+        "number large enough that the softmax becomes sharp (try 10).",
     ),
 )

@@ -32,8 +32,8 @@ def reference(
     n_heads: int,
     mask: Tensor | None = None,
 ) -> Pair:
-    """PyTorch's module with the same matrices (it stores them transposed; its mask is True where "
-    "forbidden)."""
+    """PyTorch's module with the same matrices (it stores them transposed; its mask is True where
+    forbidden)."""
     B, T, d_model = x.shape
     torch_heads = nn.MultiheadAttention(d_model, n_heads, bias=False, batch_first=True)
     with torch.no_grad():
@@ -152,8 +152,7 @@ SPLIT = Part(
             "head h takes the h-th slice of every token, also of a transposed tensor",
             sliced,
             "`reshape` and `view` deal numbers out in the order in which they lie. Cut the last axis first, "
-            "then move "
-            "the axis of heads.",
+            "then move the axis of heads.",
             "Compare `split_heads(x, H)[:, 0]` with `x[..., :D]`.",
             worth=2,
         ),
@@ -164,8 +163,7 @@ SPLIT = Part(
             "The tokens are dealt out over the heads",
             reshaped,
             "One `reshape` to (B, H, T, D) has the right shape, but head 0 gets the first tokens whole "
-            "rather than a "
-            "slice of every token.",
+            "rather than a slice of every token.",
             "Number the input: `torch.arange(12.).view(1, 2, 6)`, split in 3, print head 0.",
         ),
         Misconception(
@@ -173,8 +171,7 @@ SPLIT = Part(
             "The tokens are dealt out over the heads",
             lambda x, n_heads: x.view(x.shape[0], n_heads, x.shape[1], -1),
             "One `view` to (B, H, T, D) has the right shape, but head 0 gets the first tokens whole rather "
-            "than a "
-            "slice of every token. It also fails on a tensor that was transposed before.",
+            "than a slice of every token. It also fails on a tensor that was transposed before.",
             "Number the input: `torch.arange(12.).view(1, 2, 6)`, split in 3, print head 0.",
         ),
         Misconception(
@@ -220,8 +217,7 @@ MERGE = Part(
             "Tokens and heads are mixed",
             lambda x: x.reshape(x.shape[0], x.shape[2], -1),
             "The shape is right. But without moving the heads back behind the tokens, one vector gets "
-            "numbers of "
-            "several tokens.",
+            "numbers of several tokens.",
             "Does `merge_heads(split_heads(x, H))` give x back?",
         ),
         Misconception(
@@ -229,8 +225,7 @@ MERGE = Part(
             "`view` does not work after a transpose",
             lambda x: x.transpose(1, 2).view(x.shape[0], x.shape[2], -1),
             "The idea is right. But transposing moves no numbers, it only counts them in another order; "
-            "`view` needs "
-            "them side by side in memory.",
+            "`view` needs them side by side in memory.",
             "Read the error's last sentence, or look at `flatten`.",
         ),
         Misconception(
@@ -359,15 +354,12 @@ HEADS = Task(
     (SPLIT, MERGE, MULTI),
     (
         "A head is a slice of every token's width. Splitting is two steps: cut the last axis in two, then "
-        "move the axis "
-        "of heads in front of the tokens.",
+        "move the axis of heads in front of the tokens.",
         "`x.unflatten(-1, (H, D))` cuts, `transpose` moves. Merging undoes both in the opposite order. "
-        "Then: project "
-        "three times, split, attend, merge, project.",
+        "Then: project three times, split, attend, merge, project.",
         "Queries, keys and values are `split_heads(x @ w_query, n_heads)` and so on. Call your `attend` (or "
-        "the course's "
-        "`scaled_dot_product_attention`) on the four-dimensional tensors with the mask; it returns output "
-        "and weights.",
+        "the course's `scaled_dot_product_attention`) on the four-dimensional tensors with the mask; it "
+        "returns output and weights.",
     ),
     (
         "course_lib.attention.split_heads",

@@ -179,8 +179,7 @@ PADDING = Part(
             "Two axes are missing",
             lambda ids, pad_id: ids != pad_id,
             "The entries are right. Without axes for heads and queries, (B, S) lines up with (T, S) of the "
-            "scores: the "
-            "batch is taken for the queries.",
+            "scores: the batch is taken for the queries.",
             "Write (B, S) and (B, H, T, S) one above the other, aligned at the right.",
         ),
         Misconception(
@@ -263,11 +262,9 @@ MASKS = Task(
     (
         "Write the rule first: query i may look at key j when … Then compare a column of i with a row of j.",
         "`torch.arange(T)[:, None]` are the queries, `torch.arange(T)` the keys; a comparison of the two is "
-        "(T, T). For "
-        "padding compare `ids` with `pad_id` and add two axes.",
+        "(T, T). For padding compare `ids` with `pad_id` and add two axes.",
         "The causal rule is j ≤ i. The band adds one more condition on i - j, joined with `&`. Padding: "
-        "True where the "
-        "id differs from pad_id, indexed with `[:, None, None, :]`.",
+        "True where the id differs from pad_id, indexed with `[:, None, None, :]`.",
     ),
     (
         "course_lib.attention.causal_mask",

@@ -114,8 +114,8 @@ class Bart(EncoderDecoder):
         is_eos = ids == self.config.eos_id
         if not is_eos.any(dim=1).all():
             raise ValueError(
-                f"a text without an end: the classifier reads the last token {self.config.eos_id} (eos); "
-                "add it to every row"
+                f"a text without an end: the classifier reads the last token {self.config.eos_id} (eos); add "
+                "it to every row"
             )
         labels = options.pop("labels", None)
         out = super().forward(ids, self.shift_right(ids), last_only=True, **options)

@@ -52,8 +52,8 @@ class BertConfig:
     def __post_init__(self) -> None:
         if self.n_labels and (self.mlm or self.nsp):
             raise ValueError(
-                f"n_labels = {self.n_labels} beside a pre-training head: `labels` could mean either; "
-                "switch mlm and nsp off to fine-tune"
+                f"n_labels = {self.n_labels} beside a pre-training head: `labels` could mean either; switch "
+                "mlm and nsp off to fine-tune"
             )
         if (self.nsp or (self.n_labels and not self.each_token)) and not self.pooler:
             raise ValueError("a head on the whole text reads the pooled [CLS] vector: set pooler=True")

@@ -43,8 +43,8 @@ class ELMoConfig:
     def __post_init__(self) -> None:
         if self.d_cell < self.d_model:
             raise ValueError(
-                f"cells of {self.d_cell} cannot be projected down to a state of {self.d_model}: "
-                "make d_cell at least d_model"
+                f"cells of {self.d_cell} cannot be projected down to a state of {self.d_model}: make d_cell "
+                "at least d_model"
             )
 
 

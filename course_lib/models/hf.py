@@ -100,8 +100,8 @@ def _check_fit(model: str, own: Mapping[str, Tensor], given: Mapping[str, Tensor
     ]
     if faults:
         raise ValueError(
-            f"these weights do not fit this {model}: {'; '.join(faults)}. "
-            "Take config and weights of one and the same model"
+            f"these weights do not fit this {model}: {'; '.join(faults)}. Take config and weights of one and "
+            "the same model"
         )
 
 

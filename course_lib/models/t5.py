@@ -148,8 +148,8 @@ class T5(EncoderDecoder):
         n_decoder_layers = config.get("num_decoder_layers") or config["num_layers"]
         if n_decoder_layers != config["num_layers"]:
             raise ValueError(
-                f"{config['num_layers']} encoder and {n_decoder_layers} decoder layers: "
-                "the course's T5 has as many of one as of the other"
+                f"{config['num_layers']} encoder and {n_decoder_layers} decoder layers: the course's T5 has "
+                "as many of one as of the other"
             )
         fields = read_config(
             config,

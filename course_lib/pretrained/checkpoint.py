@@ -186,8 +186,8 @@ def _require_hub(name: str) -> None:
 
 def _refused(file: str | Path) -> ValueError:
     return ValueError(
-        f"{file} is not opened: only safetensors and GGUF are read, because a pickle can run any code. "
-        "Ask its author for safetensors"
+        f"{file} is not opened: only safetensors and GGUF are read, because a pickle can run any code. Ask "
+        "its author for safetensors"
     )
 
 

@@ -113,8 +113,8 @@ def _unpack(cursor: _Cursor, name: str, shape: tuple[int, ...], packing: int) ->
         return torch.from_numpy(np.require(numbers, np.float32, "W").reshape(shape))
     except NotImplementedError:
         raise ValueError(
-            f"{name} is packed as {packing.name}, which cannot be unpacked here: "
-            "take the same model as Q8_0, Q4_1 or F16"
+            f"{name} is packed as {packing.name}, which cannot be unpacked here: take the same model as "
+            "Q8_0, Q4_1 or F16"
         ) from None
     except ValueError as error:
         raise cursor.damaged(f"tensor {name}: {error}") from None

@@ -26,8 +26,8 @@ def tokenizer_from_gguf(metadata: dict[str, Any]) -> Tokenizer:
     }
     if kind != "gpt2" or cut not in cuts:
         raise ValueError(
-            f"a GGUF tokenizer of kind {kind!r} that cuts text like {cut!r}: read here are kind 'gpt2' "
-            f"with {' or '.join(map(repr, cuts))}"
+            f"a GGUF tokenizer of kind {kind!r} that cuts text like {cut!r}: read here are kind 'gpt2' with "
+            f"{' or '.join(map(repr, cuts))}"
         )
     tokens = metadata["tokenizer.ggml.tokens"]
     merges = [tuple(pair.split(" ")) for pair in metadata["tokenizer.ggml.merges"]]

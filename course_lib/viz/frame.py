@@ -90,8 +90,8 @@ def frame(
         scripts = [_UNPACK]
         hashes += f" {_hash(_UNPACK)}"
     policy = (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; base-uri 'none'; form-action "
+        "'none'"
     )
     document = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'

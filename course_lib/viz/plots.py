@@ -51,19 +51,19 @@ def heatmap(
     )
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(
-            f"weights of shape {matrix.shape}; a heat map shows one matrix (T, S): "
-            "pick a layer and a head, as in attentions[layer][0, head]"
+            f"weights of shape {matrix.shape}; a heat map shows one matrix (T, S): pick a layer and a head, "
+            "as in attentions[layer][0, head]"
         )
     if not np.isfinite(matrix).all():
         raise ValueError(
-            f"weights hold {int((~np.isfinite(matrix)).sum())} values that are NaN or infinite; "
-            "a heat map shows finite numbers: look for a softmax over nothing"
+            f"weights hold {int((~np.isfinite(matrix)).sum())} values that are NaN or infinite; a heat map "
+            "shows finite numbers: look for a softmax over nothing"
         )
     n_rows, n_columns = matrix.shape
     if max(n_rows, n_columns) > MAX_LABELS and (row_tokens is not None or column_tokens is not None):
         raise ValueError(
-            f"{max(n_rows, n_columns)} labelled positions; a heat map names up to {MAX_LABELS}: "
-            "show a slice, or leave the tokens out"
+            f"{max(n_rows, n_columns)} labelled positions; a heat map names up to {MAX_LABELS}: show a "
+            "slice, or leave the tokens out"
         )
     if column_tokens is None and n_rows == n_columns:
         column_tokens = row_tokens
