@@ -430,6 +430,7 @@ def test_submodules_are_held_out_whole():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_python_docs_have_the_promised_size():
     megabytes = {
         split: sum(len(d.encode()) for d in python_docs.python_docs(split)) / 1e6
@@ -460,6 +461,7 @@ def test_held_out_docs_share_few_runs_of_thirteen_words_with_training():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_training_text_hardly_helps_to_compress_the_held_out_text(capsys):
     """lzma primed with the training text; 0.57 of the size for a random split with all copies left in."""
     window = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 25}]

@@ -75,13 +75,13 @@ def _build() -> dict[str, list[dict[str, str]]]:
         if count <= COMMON and len(s) > 2 and not s.isdigit() and draw("emoji", s) % 100 < NOVEL_PERCENT
     }
     splits: dict[str, list] = {name: [] for name in SPLITS}
-    rest = []
+    known = []
     for row in rows:
         new = novel_stems & {stem(w) for w in words(row["en"])}
-        splits["novel" if new else "train"].append(row)
-    rest, splits["train"] = sorted(splits["train"], key=lambda row: draw("emoji", row["en"])), []
-    seen = Counter(piece for row in rest for piece in _pieces(row))
-    for row in rest:
+        (splits["novel"] if new else known).append(row)
+    known.sort(key=lambda row: draw("emoji", row["en"]))
+    seen = Counter(piece for row in known for piece in _pieces(row))
+    for row in known:
         pieces = _pieces(row)
         wanted = "compositions" if len(splits["compositions"]) < N_COMPOSITIONS else "validation"
         full = len(splits["validation"]) == N_VALIDATION
