@@ -90,7 +90,8 @@ def test_the_classification_head_of_bart_equals_transformers(seed):
     theirs = random_weights(BartForSequenceClassification(twins.theirs.config), seed)
     ids = twins.our_batch["ids"]
     lengths = (ids != 1).sum(dim=1)
-    ids[torch.arange(len(ids)), lengths - 1] = 2  # each text ends with one eos
+    ids[:, 0] = 2  # the head must read the last eos, not the first
+    ids[torch.arange(len(ids)), lengths - 1] = 2
     batch = {"input_ids": ids, "attention_mask": (ids != 1).long(), "labels": torch.arange(len(ids)) % 3}
     ours = Bart.from_hf(theirs)
     twins = Twins(theirs, ours, batch, {"ids": ids, "labels": batch["labels"]}, ids != 1, None)

@@ -169,7 +169,7 @@ class ELMo(Model):
         layers = tuple(torch.cat(pair, dim=-1) for pair in zip(onward, back, strict=True))
         out = Output(hidden=self.mix(layers), hidden_states=layers)
         if labels is not None:
-            pairs = real[:, 1:] & real[:, :-1]  # padding is not predicted, and predicts nothing
+            pairs = real[:, 1:]  # padding is not predicted, and predicts nothing
             following = labels[:, 1:].masked_fill(~pairs, -100)
             preceding = labels[:, :-1].masked_fill(~pairs, -100)
             _, forward_loss = score(onward[-1][:, :-1], following, self.head)
