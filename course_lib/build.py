@@ -7,11 +7,13 @@ nbgrader's own preprocessors, so nbgrader can use it as it is.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import socket
 import sys
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 from nbformat import NotebookNode
@@ -168,23 +170,35 @@ def executed(path: Path) -> NotebookNode:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    notebook = nbformat.read(path, as_version=4)
+    before, notebook = (nbformat.read(path, as_version=4) for _ in range(2))
     resources = {"metadata": {"path": str(path.parent)}}
     client = NotebookClient(
         notebook, timeout=CELL_SECONDS, resources=resources, extra_arguments=["--log-level=ERROR"]
     )
     try:
-        client.execute()
+        # The author's own progress has no place in a lesson.
+        with TemporaryDirectory(ignore_cleanup_errors=True) as home:
+            client.execute(env=os.environ | {"COURSE_HOME": home})
     except CellExecutionError as error:
         raise BuildError(f"a cell failed\n{_plain(str(error))[-2000:]}") from None
+    _keep_what_varies(before, notebook)
     return tidy(notebook)
+
+
+def _keep_what_varies(before: NotebookNode, after: NotebookNode) -> None:
+    """Times and chance differ from run to run: a cell tagged `varies` keeps its outputs with its code."""
+    old = {cell.id: cell for cell in before.cells if cell.get("outputs")}
+    for cell in after.cells:
+        kept = old.get(cell.id)
+        if kept and "varies" in cell.metadata.get("tags", ()) and cell.source == kept.source:
+            cell.outputs = kept.outputs
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
     """Take out what differs from run to run or names this machine. Cell ids stay."""
     notebook.metadata = nbformat.from_dict(
         {
-            "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+            "kernelspec": {"display_name": "Transformer Variants", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         }
     )
@@ -203,7 +217,8 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
             if output.output_type == "execute_result":
                 output.execution_count = cell.execution_count
             if output.output_type in ("execute_result", "display_data"):
-                output.metadata = {}
+                # A picture's size on the page stays: without it, those for sharp screens show twice as large.
+                output.metadata = {k: v for k, v in output.metadata.items() if k.startswith("image/")}
                 output.data.pop("application/vnd.jupyter.widget-view+json", None)
             _clean_texts(output)
     return notebook

@@ -1,5 +1,6 @@
 """Building exercises and outputs, grading notebooks, and putting them back to their start."""
 
+import base64
 import json
 import socket
 from pathlib import Path
@@ -93,6 +94,32 @@ def test_build_writes_runs_and_checks(course, capsys, monkeypatch):
     built = json.loads((course / "notebooks" / "01_attention.ipynb").read_text(encoding="utf-8"))
     assert built["cells"][0]["outputs"][0]["text"] == ["2\n"]
     assert build_module.build(["no such"]) == 1
+
+
+def test_what_varies_is_kept_while_its_code_stays_and_pictures_keep_their_size(course, capsys, monkeypatch):
+    picture = (
+        "import os; from IPython.display import Image, display\n"
+        "display(Image(open('dot.png', 'rb').read(), width=7))"
+    )
+    clock = "import time; print(time.time_ns(), 'kept' * bool(os.environ['COURSE_HOME']))"
+    cells = [new_code_cell(picture, id="dot"), new_code_cell(clock, id="clock")]
+    cells[1].metadata["tags"] = ["varies"]
+    path = course / "notebooks" / "00_clock.ipynb"
+    dot = base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+    )
+    (course / "notebooks" / "dot.png").write_bytes(dot)
+    nbformat.write(new_notebook(cells=cells), path)
+    assert build_module.build(["00_clock"]) == 0
+    first = nbformat.read(path, as_version=4)
+    assert first.cells[0].outputs[0].metadata["image/png"]["width"] == 7
+    assert build_module.build(["00_clock"]) == 0
+    second = nbformat.read(path, as_version=4)
+    assert second.cells[1].outputs == first.cells[1].outputs != []
+    second.cells[1].source += "  # changed"
+    nbformat.write(second, path)
+    assert build_module.build(["00_clock"]) == 0
+    assert nbformat.read(path, as_version=4).cells[1].outputs != first.cells[1].outputs
 
 
 def test_a_failing_cell_fails_the_build(course, capsys, monkeypatch):
