@@ -48,3 +48,40 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+def default_precision(device: torch.device) -> str:
+    """ "bf16" where the GPU computes in it itself (NVIDIA: since Ampere, 2020), else "fp32"."""
+    has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if has else "fp32"
+
+
+# Dense bf16 peak of one GPU in FLOP/s, from NVIDIA's data sheets (without sparsity).
+PEAK_FLOPS = {
+    "H200": 989e12,
+    "H100 PCIe": 756e12,
+    "H100": 989e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "RTX 4090": 165e12,
+}
+
+
+def model_flops_utilization(
+    model: torch.nn.Module, tokens_per_second: float, length: int | None, device: torch.device
+) -> float | None:
+    """Achieved share of the GPU's peak arithmetic, 0 to 1 (Chowdhery et al. 2022, appendix B).
+
+    A token costs 6 operations a parameter, forward and backward, and 12 · layers · width · length for
+    attention. None where the peak or the length is not known.
+    """
+    if device.type != "cuda" or not length:
+        return None
+    name = torch.cuda.get_device_name(device)
+    peak = next((flops for gpu, flops in PEAK_FLOPS.items() if gpu in name), None)
+    if peak is None:
+        return None
+    config = getattr(model, "config", None)
+    attention = 12 * getattr(config, "n_layers", 0) * getattr(config, "d_model", 0) * length
+    parameters = sum(p.numel() for p in model.parameters())
+    return tokens_per_second * (6 * parameters + attention) / peak
