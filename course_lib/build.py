@@ -12,6 +12,7 @@ import re
 import socket
 import sys
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -187,11 +188,13 @@ def executed(path: Path) -> NotebookNode:
 
 def _keep_what_varies(before: NotebookNode, after: NotebookNode) -> None:
     """Times and chance differ from run to run: a cell tagged `varies` keeps its outputs with its code."""
-    old = {cell.id: cell for cell in before.cells if cell.get("outputs")}
+    old = {cell.id: cell for cell in before.cells}
     for cell in after.cells:
-        kept = old.get(cell.id)
-        if kept and "varies" in cell.metadata.get("tags", ()) and cell.source == kept.source:
-            cell.outputs = kept.outputs
+        if "varies" in cell.metadata.get("tags", ()):
+            kept, code = old[cell.id], sha256(cell.source.encode("utf-8")).hexdigest()[:12]
+            if kept.metadata.get("outputs_of") == code:
+                cell.outputs = kept.outputs
+            cell.metadata["outputs_of"] = code
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
