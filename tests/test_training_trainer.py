@@ -1,4 +1,4 @@
-"""The Trainer computes what it says, stops when asked, goes on as if nothing was, and says what went wrong."""
+"""The Trainer computes what it says, stops when asked, goes on as if nothing was, says what is wrong."""
 
 import json
 import math
@@ -376,10 +376,7 @@ def make_gpt(folder=None, **options):
         None,
         Blocks(ids, 8, 6, seed=2),
         folder=folder,
-        device="cpu",
-        seed=4,
-        learning_rate=5e-3,
-        **options,
+        **{"device": "cpu", "seed": 4, "learning_rate": 5e-3, **options},
     )
 
 
@@ -576,6 +573,7 @@ def test_in_a_notebook_the_stop_button_leaves_a_usable_model_and_the_same_cell_g
 # ---- several processes ----
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_curve_of_one(tmp_path):
     """Rows of 7, 7, 7 and 1: odd shares, and in every fourth step none for one of the two."""
     script, one, two = TESTS / "training_run.py", tmp_path / "one.json", tmp_path / "two.json"

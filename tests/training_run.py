@@ -92,12 +92,11 @@ def make_trainer(folder=None, optimizer="adamw", dropout=0.2, loss_fn=noisy_loss
     return Trainer(model, loss_fn, data, optimizer=optimizer, folder=folder, **options)
 
 
-def train_and_die(folder: str, optimizer: str, begun, safe) -> None:
+def train_and_die(folder: str, optimizer: str, safe) -> None:
     """Resume and train, saving after each step; `safe` is a step that is known to be on the disk."""
 
     def tell(trainer) -> None:
         safe.value = trainer.step - 1  # hooks are called before this step is saved
-        begun.set()
 
     trainer = make_trainer(folder, optimizer, save_every=1, hooks=(tell,))
     trainer.resume()

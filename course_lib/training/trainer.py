@@ -249,7 +249,7 @@ class Trainer:
     # ---- checkpoints ----
 
     def save(self, folder: str | Path | None = None) -> Path | None:
-        """Write all that resuming needs to `folder`, or the trainer's own. None where another process does."""
+        """Write all that resuming needs to `folder`, or to its own; None where another process does."""
         folder = self._folder(folder)
         self._owns_folder |= folder == self.folder
         return save_checkpoint(folder, self.step, *saved.collect(self)) if self.workers.is_first else None
