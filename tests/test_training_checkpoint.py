@@ -223,7 +223,7 @@ def test_the_sums_are_those_of_sha256sum(tmp_path):
     )
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("muon", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_killed_at_20_random_moments_a_run_ends_bit_for_bit_like_one_left_alone(tmp_path, optimizer):
     """Dropout, shuffled batches, a loss shaken by three generators; every step is saved: kills hit writes."""
     ways = multiprocessing.get_all_start_methods()

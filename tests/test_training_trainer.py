@@ -26,6 +26,14 @@ from course_lib.training import Trainer, make_optimizers, warmup_cosine
 TESTS = Path(__file__).parent
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_works():
+    """A shell's background jobs ignore SIGINT, and so would the tests in them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def weights(trainer):
     return torch.cat([p.detach().flatten().cpu() for p in trainer.model.parameters()])
 
