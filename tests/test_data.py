@@ -227,6 +227,24 @@ def test_every_novel_name_has_a_word_that_no_other_split_has_in_any_form():
         assert new, row["en"]
 
 
+def test_holding_out_takes_no_word_away_from_training(monkeypatch):
+    """Names of words so rare that all would be held out, were they not counted down."""
+    colours, things = (
+        ("teal", "pink", "ruby", "jade", "gold"),
+        ("cup", "hat", "owl", "fox", "elk", "ant", "yak"),
+    )
+    names = [f"{colour} {thing}" for colour in colours for thing in things]
+    monkeypatch.setattr(
+        emoji_names,
+        "_read",
+        lambda: [dict.fromkeys(("emoji", *emoji_names.LANGUAGES), name) for name in names],
+    )
+    splits = emoji_names._build()
+    held_out = [row["en"] for row in splits["compositions"]]
+    seen = {word for row in splits["train"] for word in row["en"].split()}
+    assert len(held_out) >= 5 and {word for name in held_out for word in name.split()} <= seen
+
+
 def test_stems_join_the_forms_of_a_word():
     for forms in (
         ("biking", "bike", "bikes"),

@@ -430,6 +430,20 @@ def test_entailment_is_logic(premise, hypothesis, label):
     assert pairs.label_of(statement(*premise), statement(*hypothesis)) == label
 
 
+def test_no_shape_of_hypothesis_gives_its_label_away():
+    """Shapes: negated or not, how general the noun, with or without adjective and place."""
+    shapes = defaultdict(Counter)
+    for one in tiny_town.entailment("train"):
+        words = one.hypothesis.split()
+        noun = next(word for word in words if any(word in chain for chain in world.CHAINS.values()))
+        level = next(chain.index(noun) for chain in world.CHAINS.values() if noun in chain)
+        adjective = bool(set(world.ADJECTIVES) & set(words))
+        shapes["not" in words, level, adjective, words[-2] != noun][one.label] += 1
+    assert len(shapes) == 2 * 3 * 2 * 2 - 2  # only itself entails the fullest, or the barest negated one
+    for counts in shapes.values():
+        assert set(counts) == {0, 1, 2} and max(counts.values()) < 0.48 * counts.total()
+
+
 def test_half_of_an_entailment_pair_says_little():
     """Measured: hypothesis alone 0.31, premise alone 0.38, words of both 0.40; chance is 0.33."""
     train, new = tiny_town.entailment("train"), tiny_town.entailment("validation")
