@@ -136,6 +136,18 @@ def test_a_planted_misconception_is_rejected_and_named(task, part, idea, solved)
         assert [one.id for one in result.misconceptions] == [idea], str(result)
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_the_points_of_a_wrong_answer_do_not_hang_on_luck(task, solved):
+    """Fresh inputs each time, but the same rows fail: at most one small row may go either way."""
+    unit, exercise = EXERCISES[task]
+    for part, planted in PLANTED[task].items():
+        for idea, answer in planted.items():
+            scores = [
+                check_with(task, answers(task, solved[unit.number]), part, answer).score for _ in range(4)
+            ]
+            assert max(scores) - min(scores) <= 0.1 * exercise.points, (part, idea, scores)
+
+
 def all_mutants():
     for unit in UNITS:
         for cell in cells("solutions", unit):

@@ -21,7 +21,10 @@ def normal(generator: Generator, *shape: int) -> Tensor:
 
 
 def some_allowed(generator: Generator, *shape: int) -> Tensor:
-    """A random boolean mask; each row allows at least one key and forbids at least one."""
+    """A random boolean mask over at least three keys; each row allows two or more and forbids one or more.
+
+    Two, because the softmax of a single score is 1 whatever the score: a wrong scale would pass by chance.
+    """
     order = torch.rand(*shape, generator=generator).argsort(dim=-1)
-    allowed = torch.randint(1, shape[-1], (*shape[:-1], 1), generator=generator)
+    allowed = torch.randint(2, shape[-1], (*shape[:-1], 1), generator=generator)
     return order < allowed

@@ -66,7 +66,7 @@ def plain_exponential(scores: Tensor) -> Tensor:
 
 def qkv(generator: Generator, before: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """Query, key and value with `before` axes in front."""
-    T, S, D, V, *front = sizes(generator, 4 + before, 2, 8)
+    T, S, D, V, *front = sizes(generator, 4 + before, 3, 9)
     return (
         normal(generator, *front, T, D),
         normal(generator, *front, S, D),

@@ -97,7 +97,7 @@ def headed(generator: Generator) -> tuple[Tensor]:
 
 
 def matrices(generator: Generator) -> tuple:
-    B, T, H, D = sizes(generator, 4, 2, 6)
+    B, T, H, D = sizes(generator, 4, 3, 7)
     width = H * D
     return (
         normal(generator, B, T, width),
