@@ -1,5 +1,6 @@
 """Where the course lies on this machine."""
 
+import os
 from pathlib import Path
 
 
@@ -16,3 +17,9 @@ def course_root() -> Path:
             "clone of the course with `pip install -e .`"
         )
     return root
+
+
+def course_home() -> Path:
+    """Where the course keeps progress and caches; COURSE_HOME moves it. It may not be there yet."""
+    own = os.environ.get("COURSE_HOME")
+    return Path(own) if own else course_root() / ".course"

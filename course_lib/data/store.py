@@ -17,13 +17,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from course_lib.paths import course_root
+from course_lib.paths import course_home
 
 
 def cache_folder() -> Path:
     """Where built data sets are kept. It may not be there yet."""
-    own = os.environ.get("COURSE_HOME")
-    return (Path(own) if own else course_root() / ".course") / "cache"
+    return course_home() / "cache"
 
 
 def package_folder(package: str, data_set: str) -> Path:

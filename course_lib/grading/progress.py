@@ -8,7 +8,6 @@ kernel is killed in the middle of a write.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterator
 from html import escape
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course_lib.grading.catalog import UNITS, Exercise, find_unit
-from course_lib.paths import course_root
+from course_lib.paths import course_home, course_root
 
 if TYPE_CHECKING:
     from course_lib.grading.result import Result
@@ -33,8 +32,7 @@ _complained = False
 
 def folder() -> Path:
     """Where progress is kept."""
-    own = os.environ.get("COURSE_HOME")
-    return Path(own) if own else course_root() / ".course"
+    return course_home()
 
 
 @contextlib.contextmanager
