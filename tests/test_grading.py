@@ -320,7 +320,7 @@ def test_whatever_is_returned_is_answered_with_words(task, value):
         torch.matmul,
         int,
     ],
-    ids=repr,
+    ids=lambda answer: type(answer).__name__,  # repr holds an address, and workers must agree
 )
 @pytest.mark.parametrize("task", [SCORES, "attention.block", "attention.parameters"])
 def test_whatever_is_handed_over_is_answered_with_words(task, answer):
