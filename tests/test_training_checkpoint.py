@@ -84,6 +84,12 @@ def test_the_same_step_can_be_written_again(tmp_path):
     assert os.listdir(tmp_path) == ["step-00000005"]
 
 
+def test_a_kill_just_after_the_same_step_was_written_again_leaves_the_new_one(tmp_path):
+    write(tmp_path, 5, 1.0).rename(tmp_path / "step-00000005.old")
+    write(tmp_path / "new", 5, 2.0).rename(tmp_path / "step-00000005")
+    assert load_checkpoint(tmp_path)[2] == {"value": 2.0}
+
+
 def test_a_kill_between_the_two_renames_of_the_same_step_loses_nothing(tmp_path, monkeypatch):
     write(tmp_path, 5, 1.0)
     renames = []

@@ -72,7 +72,6 @@ def _summed_loss(trainer: Trainer, piece: Any) -> tuple[Tensor, Tensor | int]:
 
 
 def _smaller_pieces(trainer: Trainer, n_rows: int) -> None:
-    trainer.model.zero_grad(set_to_none=True)
     if trainer.device.type == "cuda":
         torch.cuda.empty_cache()
     if trainer.micro_batches >= n_rows / trainer.workers.size:

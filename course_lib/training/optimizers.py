@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from course_lib.training.muon import Muon
+
 
 def make_optimizers(
     model: nn.Module,
@@ -15,10 +17,9 @@ def make_optimizers(
 ) -> list[torch.optim.Optimizer]:
     """AdamW for everything ("adamw"), or Muon for the matrices inside and AdamW for the rest ("muon").
 
-    Matrices and tables decay; biases and norms do not (Radford et al. 2018, section 4.1). Muon turns each
-    update into one whose directions weigh alike (Jordan et al. 2024); it is made for hidden matrices, those
-    of the linear layers in a stack (`nn.ModuleList`): embeddings and output layers stay with AdamW.
-    Parameters that need no gradient are left out.
+    Matrices and tables decay; biases and norms do not (Radford et al. 2018, section 4.1). Muon is made for
+    hidden matrices, those of the linear layers in a stack (`nn.ModuleList`): embeddings and output layers
+    stay with AdamW. Parameters that need no gradient are left out.
 
     Raises:
         ValueError: an unknown name, or nothing to train.
@@ -45,19 +46,12 @@ def make_optimizers(
         fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in rest)
         made.append(torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=fused))
     if hidden:
-        # scaled so that one learning rate serves both: an update as large as AdamW's (Liu et al. 2025)
-        made.append(
-            torch.optim.Muon(
-                hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
-            )
-        )
+        made.append(Muon(hidden, lr=learning_rate, weight_decay=weight_decay))
     return made
 
 
 def _hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
-    """Weights of the linear layers inside module lists, each once; none that is an embedding too."""
+    """Weights of the linear layers inside module lists, each once."""
     stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
     linear = [m.weight for stack in stacks for m in stack.modules() if isinstance(m, nn.Linear)]
-    tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-    once = {id(w): w for w in linear if w.requires_grad and id(w) not in tables}
-    return list(once.values())
+    return list({id(weight): weight for weight in linear if weight.requires_grad}.values())
