@@ -22,6 +22,7 @@ from training_run import Shuffled, Tiny, counting_rows, make_trainer, summed_los
 from course_lib.data.batching import Blocks
 from course_lib.models import GPT, Bart, BartConfig, GPTConfig
 from course_lib.training import Trainer, make_optimizers, warmup_cosine
+from course_lib.training.device import default_precision, model_flops_utilization
 from course_lib.training.muon import Muon, orthogonalize
 
 TESTS = Path(__file__).parent
@@ -634,6 +635,41 @@ def test_importing_the_package_loads_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert "has no attribute 'nothing'" in done.stderr
+
+
+def test_the_share_of_the_peak_is_that_worked_by_hand(monkeypatch):
+    """GPT-2 small, 124,439,808 parameters, 12 layers, 768 wide, 1,024 tokens: 859,885,056 operations a token.
+
+    6 · 124,439,808 + 12 · 12 · 768 · 1,024; at 500,000 tokens a second that is 430 TFLOP/s of an H100's 989.
+    """
+    with torch.device("meta"):
+        model = GPT(GPTConfig())
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100 80GB HBM3")
+    cuda = torch.device("cuda")
+    share = model_flops_utilization(model, 500_000, 1024, cuda)
+    assert share == pytest.approx(500_000 * 859_885_056 / 989e12) == pytest.approx(0.4347, abs=1e-4)
+    assert model_flops_utilization(model, 500_000, None, cuda) is None
+    assert model_flops_utilization(model, 500_000, 1024, torch.device("cpu")) is None
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU of next year")
+    assert model_flops_utilization(model, 500_000, 1024, cuda) is None
+
+
+def test_bf16_is_chosen_where_the_gpu_has_it(monkeypatch):
+    for has, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has=has: has)
+        assert default_precision(torch.device("cuda")) == expected
+    assert default_precision(torch.device("cpu")) == "fp32"
+
+
+def test_bf16_computes_in_bf16_and_keeps_weights_and_loss_in_float32():
+    kinds = set()
+    trainer = make_trainer(loss_fn=summed_loss, precision="bf16")
+    trainer.model.output.register_forward_hook(lambda module, args, out: kinds.add(out.dtype))
+    trainer.fit(20)
+    assert kinds == {torch.bfloat16}
+    assert {p.dtype for p in trainer.model.parameters()} == {torch.float32}
+    plain = make_trainer(loss_fn=summed_loss).fit(20)
+    assert column(trainer) == pytest.approx(column(plain), abs=0.05) and column(trainer) != column(plain)
 
 
 # ---- on a GPU ----
