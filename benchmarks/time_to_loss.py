@@ -7,7 +7,7 @@ nanoGPT's README's for a CPU (batch 12, AdamW 1e-3, betas 0.9 and 0.99, 2,000 st
 recipe stops at the first check that is at or under the loss asked for.
 
     python benchmarks/time_to_loss.py TEXT [--loss 1.88] [--threads 2] [--seed 0]
-        [--optimizer muon] [--learning-rate 0.012] [--batch 24] [--steps 280]
+        [--optimizer muon] [--learning-rate 0.012] [--batch 24] [--steps 360]
 """
 
 import argparse
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--optimizer", default="muon")
     parser.add_argument("--learning-rate", type=float, default=0.012)
     parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--steps", type=int, default=280)
+    parser.add_argument("--steps", type=int, default=360)
     parser.add_argument("--nanogpt-steps", type=int, default=2_000, help="fewer only to try the script")
     parser.add_argument("--only", choices=["nanogpt", "ours"])
     args = parser.parse_args()

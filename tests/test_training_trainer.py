@@ -23,6 +23,7 @@ from course_lib.data.batching import Blocks
 from course_lib.models import GPT, Bart, BartConfig, GPTConfig
 from course_lib.training import Trainer, make_optimizers, warmup_cosine
 from course_lib.training.device import default_precision, model_flops_utilization
+from course_lib.training.distributed import Workers
 from course_lib.training.muon import Muon, orthogonalize
 
 TESTS = Path(__file__).parent
@@ -627,6 +628,18 @@ def test_two_processes_give_the_curve_of_one(tmp_path):
     assert len(expected) == len(found) == 25
     for a, b in zip(expected, found):
         assert b == pytest.approx(a, abs=1e-5)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 3, 5])
+def test_each_row_is_the_share_of_one_process(n_workers):
+    for n_rows in range(9):
+        shares = []
+        for rank in range(n_workers):
+            worker = object.__new__(Workers)  # without starting a group
+            worker.rank, worker.size = rank, n_workers
+            shares.append(worker.share(n_rows))
+        assert [row for share in shares for row in share] == list(range(n_rows))
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_importing_the_package_loads_no_torch():
