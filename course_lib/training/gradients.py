@@ -81,4 +81,4 @@ def _smaller_pieces(trainer: Trainer, n_rows: int) -> None:
         )
     trainer.micro_batches *= 2
     if trainer.workers.is_first:
-        print(f"Out of memory: going on with {trainer.micro_batches} micro-batches; the result is the same.")
+        print(f"Out of memory: going on with {trainer.micro_batches} micro-batches of the same batch.")

@@ -50,8 +50,8 @@ class Trainer:
         weight_decay, betas: of AdamW (Loshchilov & Hutter 2019); matrices and tables decay, vectors do not.
         optimizer: "adamw", or "muon" for the matrices inside the network and AdamW for the rest.
         clip: longest gradient allowed (Pascanu et al. 2013); None for no limit.
-        micro_batches: pieces a batch is cut into; more pieces, less memory, the same gradient. Running out of
-            memory doubles them.
+        micro_batches: pieces a batch is cut into; more pieces, less memory, the same gradient (with dropout:
+            other masks of the same kind). Running out of memory doubles them.
         device: what `pick_device` finds when not given.
         precision: "bf16" or "fp32"; bf16 on GPUs that have it when not given.
         compile: whether to run ``torch.compile`` first; it pays on a GPU.
