@@ -208,7 +208,7 @@ class Browser:
         page.on(
             "console", lambda message: self.errors.append(message.text) if message.type == "error" else None
         )
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: self.errors.append(f"{error}\n{error.stack or ''}"[:3000]))
         page.on(
             "websocket", lambda socket: self.outside.append(socket.url) if is_outside(socket.url) else None
         )
