@@ -193,7 +193,8 @@ class Panel:
         body = []
         for row in rows:
             share = 100 * row["best"] / row["points"]
-            ideas = ", ".join(escape(_shown_idea(idea)) for idea in row["ideas"])
+            often = sorted(row["ideas"], key=row["ideas"].get, reverse=True)[:3]
+            ideas = ", ".join(escape(_shown_idea(idea)) for idea in often)
             tried = f"{row['attempts']}" if row["attempts"] else "–"
             path = f"../exercises/{row['unit'].name}.ipynb"
             body.append(
