@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 
@@ -19,8 +20,15 @@ def grade(options: argparse.Namespace) -> int:
 
 
 def progress(options: argparse.Namespace) -> int:
+    from course_lib.grading.catalog import find_unit
     from course_lib.grading.progress import report
 
+    try:
+        if options.unit:
+            find_unit(options.unit)
+    except LookupError as error:
+        print(error, file=sys.stderr)
+        return 1
     print(report(options.unit))
     return 0
 
@@ -86,6 +94,9 @@ def main(arguments: list[str] | None = None) -> int:
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
 

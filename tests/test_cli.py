@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -283,3 +284,15 @@ def test_doctor_says_why_there_is_no_accelerator(monkeypatch, smi, cuda, verdict
     monkeypatch.setattr(shutil, "which", lambda name: smi)
     found = doctor.accelerator()
     assert found[0] == verdict and why in " ".join(found)
+
+
+def test_progress_of_an_unknown_unit_fails_with_those_there_are(capsys):
+    assert cli.main(["progress", "99"]) == 1
+    assert "01_attention" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise on Windows")
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = f"{shlex.quote(sys.executable)} -m course_lib.cli progress | head -n 1"
+    answer = subprocess.run(command, shell=True, capture_output=True, text=True, encoding="utf-8")
+    assert "Traceback" not in answer.stderr and answer.stdout.startswith("01")
