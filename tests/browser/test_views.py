@@ -139,6 +139,17 @@ def lines_in_sight(frame) -> int:
         .filter(line => getComputedStyle(line).visibility === 'visible').length""")
 
 
+def point_at(frame, i: int) -> None:
+    """Point at a token of a head view. While the page settles, the mouse can come before the token does."""
+    before = lines_in_sight(frame)
+    for _ in range(20):
+        frame.locator("#left rect.background").nth(i).hover(force=True)
+        if lines_in_sight(frame) != before:
+            return
+        frame.locator("#layer").hover()
+        frame.page.wait_for_timeout(100)
+
+
 def assert_clean(browser) -> None:
     assert browser.errors == []
     assert browser.outside == []
@@ -277,13 +288,7 @@ def test_head_view_draws_lines_and_answers_layer_hover_and_colour(notebook):
     assert lines_of(frame) != drawn
     layer.select_option("1")
     assert lines_of(frame) == drawn
-    # bertviz draws anew and may put other nodes under a mouse that is on its way: point until it is seen.
-    for _ in range(20):
-        frame.locator("#left rect.background").nth(8).hover(force=True)
-        if lines_in_sight(frame) != len(drawn):
-            break
-        layer.hover()
-        frame.page.wait_for_timeout(100)
+    point_at(frame, 8)
     assert lines_in_sight(frame) == 4 * 12  # one token, every head
     layer.hover()
     frame.locator("svg rect").last.click(force=True)  # the colour of the last head switches it off
@@ -469,7 +474,7 @@ def check_views(notebook) -> None:
     for frame in heads:
         drawn, sight, layer = lines_of(frame), lines_in_sight(frame), frame.locator("#layer")
         assert drawn
-        frame.locator("#left rect.background").nth(1).hover(force=True)
+        point_at(frame, 1)
         assert 0 < lines_in_sight(frame) < sight
         layer.hover()
         others = layer.locator("option:not(:checked)").evaluate_all("options => options.map(o => o.value)")
