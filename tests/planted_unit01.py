@@ -11,6 +11,14 @@ from torch import nn
 
 from course_lib.attention import MultiHeadAttention
 
+# Mutants that compute the same as the solution, by the change that made them.
+EQUIVALENT = {
+    "swapping two axes is symmetric": r"transpose\((-2, -1|1, 2)\)  ->  .*transpose\((-1, -2|2, 1)\)",
+    "four axes: the third is also the last but one": r"^-2  ->  2$",
+    "2 + 2 is 2 * 2": r"^2 \* 2  ->  2 \+ 2$",
+    "a head may be a little more or less sharp": r"^20  ->  (19|21)$",
+}
+
 # ---- scores: einsum and an explicit softmax ----
 
 

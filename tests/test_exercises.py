@@ -5,9 +5,9 @@ import json
 import random
 import re
 import time
+from importlib import import_module
 
 import nbformat
-import planted_unit01
 import pytest
 import torch
 
@@ -21,16 +21,9 @@ from course_lib.grading.runner import fresh_exercise, official_checks
 from course_lib.paths import course_root
 
 ROOT = course_root()
-PLANTED = planted_unit01.PLANTED
+WRONG = {unit.number: import_module(f"planted_unit{unit.number}") for unit in UNITS}
+PLANTED = {task: parts for module in WRONG.values() for task, parts in module.PLANTED.items()}
 TASKS = sorted(EXERCISES)
-
-# Mutants that compute the same as the solution, by the change that made them.
-EQUIVALENT = {
-    "swapping two axes is symmetric": r"transpose\((-2, -1|1, 2)\)  ->  .*transpose\((-1, -2|2, 1)\)",
-    "four axes: the third is also the last but one": r"^-2  ->  2$",
-    "2 + 2 is 2 * 2": r"^2 \* 2  ->  2 \+ 2$",
-    "a head may be a little more or less sharp": r"^20  ->  (19|21)$",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -172,22 +165,25 @@ def survivors(chosen, solved):
     return alive
 
 
-def is_equivalent(change):
-    return any(re.search(pattern, change) for pattern in EQUIVALENT.values())
+def is_equivalent(task, change):
+    """Whether the planted module of the task's unit lists this change as one that computes the same."""
+    unit, _ = EXERCISES[task]
+    return any(re.search(pattern, change) for pattern in WRONG[unit.number].EQUIVALENT.values())
 
 
 def test_a_sample_of_automatic_mutants_is_rejected(solved):
     chosen = random.sample(list(all_mutants()), 40)
-    assert [one for one in survivors(chosen, solved) if not is_equivalent(one[1])] == []
+    assert [one for one in survivors(chosen, solved) if not is_equivalent(*one)] == []
 
 
 @pytest.mark.slow
-def test_all_automatic_mutants_are_rejected(solved):
-    chosen = list(all_mutants())
-    assert len(chosen) > 150
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_all_automatic_mutants_are_rejected(unit, solved):
+    chosen = [one for one in all_mutants() if one[0] == unit]
+    assert len(chosen) > 50
     alive = survivors(chosen, solved)
-    assert [one for one in alive if not is_equivalent(one[1])] == []
-    for reason, pattern in EQUIVALENT.items():  # no reason outlives its mutant
+    assert [one for one in alive if not is_equivalent(*one)] == []
+    for reason, pattern in WRONG[unit.number].EQUIVALENT.items():  # no reason outlives its mutant
         assert any(re.search(pattern, change) for _, change in alive), reason
 
 
