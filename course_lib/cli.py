@@ -51,6 +51,39 @@ def build(options: argparse.Namespace) -> int:
     return build(options.names or None, check=options.check)
 
 
+def pretrain(options: argparse.Namespace) -> int:
+    from course_lib import recipes
+
+    if options.list or not options.name:
+        print(recipes.list_recipes())
+        return 0 if options.list else 2
+    try:
+        recipes.find_recipe(options.name)
+    except LookupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if options.nproc == 1:
+        recipes.pretrain(options.name, seed=options.seed, steps=options.steps, folder=options.folder)
+        return 0
+    import subprocess
+
+    rest = ["--seed", str(options.seed)]
+    for name in ("steps", "folder"):
+        if (value := getattr(options, name)) is not None:
+            rest += [f"--{name}", str(value)]
+    launch = ["torch.distributed.run", "--standalone", f"--nproc_per_node={options.nproc}"]
+    command = [*launch, "-m", "course_lib.cli", "pretrain", options.name, *rest]
+    return subprocess.run([sys.executable, "-m", *command], check=False).returncode
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not above 0")
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     """All subcommands and their options."""
     top = argparse.ArgumentParser(prog="course", description="Transformer Variants, an interactive course.")
@@ -76,6 +109,18 @@ def parser() -> argparse.ArgumentParser:
 
     one = command(reset, "put an exercise back to its start; the answers are kept in a copy beside it")
     one.add_argument("unit", metavar="UNIT", help="for instance 01")
+
+    one = command(
+        pretrain, "train one of the course's own models by its recipe; goes on after an interruption"
+    )
+    one.add_argument("name", nargs="?", metavar="NAME", help="for instance bert-town")
+    one.add_argument("--list", action="store_true", help="show the recipes")
+    one.add_argument("--seed", type=int, default=0, help="of everything random (0)")
+    one.add_argument("--steps", type=positive, help="fewer or more than the recipe has")
+    one.add_argument(
+        "--folder", help="where the model goes (.course/runs/NAME); what is there is kept, dated"
+    )
+    one.add_argument("--nproc", type=positive, default=1, help="processes that train together (1)")
 
     one = command(build, "for authors: run the lessons afresh and derive the exercises from the solutions")
     one.add_argument("names", nargs="*", metavar="NAME", help="only these, for instance 01_attention (all)")
