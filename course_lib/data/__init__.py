@@ -6,6 +6,7 @@
     country_names   countries, languages and currencies in every language
     numbers         numbers in words in English, French and Korean
     digits          handwritten digits
+    word_senses     English sentences with words of two senses
     batching        batches in a fixed order that can be left and taken up again
 
 `from course_lib.data import tiny_town` loads that one and no other. `print(cards())` shows all cards.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-SETS = ("tiny_town", "python_docs", "emoji_names", "country_names", "numbers", "digits")
+SETS = ("tiny_town", "python_docs", "emoji_names", "country_names", "numbers", "digits", "word_senses")
 __all__ = [*SETS, "batching", "cards"]
 
 
