@@ -7,19 +7,15 @@
 Importing this loads no torch: each name is fetched from its file when it is first used.
 """
 
-from importlib import import_module
+from course_lib.lazy import lazy
 
-_WHERE = {
-    "check": "checking",
-    "hint": "hints",
-    "Result": "result",
-    "report": "progress",
-    "panel": "progress",
-}
-__all__ = ["Result", "check", "hint", "panel", "report"]
-
-
-def __getattr__(name: str):
-    if name in _WHERE:
-        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "check": "checking",
+        "hint": "hints",
+        "Result": "result",
+        "report": "progress",
+        "panel": "progress",
+    },
+)

@@ -17,12 +17,15 @@ from tqdm import tqdm
 
 from course_lib.training import state as saved
 from course_lib.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from course_lib.training.curves import Band
 from course_lib.training.device import default_precision, model_flops_utilization, seed_everything
+from course_lib.training.diagnosis import Diagnosis, diagnose
 from course_lib.training.distributed import Workers, local_device
 from course_lib.training.gradients import batch_gradient
 from course_lib.training.interrupt import hold_signals
 from course_lib.training.optimizers import make_optimizers
 from course_lib.training.pieces import model_loss, tensors_of
+from course_lib.training.probe import look_at_batch
 from course_lib.training.randomness import get_random_state, set_random_state
 from course_lib.training.schedule import warmup_cosine
 
@@ -127,6 +130,7 @@ class Trainer:
         self.hooks = list(hooks)
         self.step, self.tokens, self.length = 0, 0, None
         self.curve: list[dict[str, float]] = []
+        self.batch: Any = None  # the latest, for `diagnose`
         self._speeds: deque[tuple[int, float]] = deque(maxlen=100)  # tokens and seconds of the latest steps
         self._owns_folder = False
 
@@ -181,7 +185,7 @@ class Trainer:
         for one in self.optimizers:
             for group in one.param_groups:
                 group["lr"] = rate
-        batch = self._next_batch(steps)
+        batch = self.batch = self._next_batch(steps)
         loss = batch_gradient(self, batch)
         parameters = [p for p in self.model.parameters() if p.grad is not None]
         norm = float(nn.utils.clip_grad_norm_(parameters, self.clip or math.inf))
@@ -245,6 +249,20 @@ class Trainer:
         """Share of the GPUs' peak that the model's own arithmetic uses; None where the peak is not known."""
         speed = self.tokens_per_second / self.workers.size
         return model_flops_utilization(self.model, speed, self.length, self.device)
+
+    def diagnose(self, band: Band | None = None) -> Diagnosis:
+        """Say whether the curve is normal, and what to try if not; see `course_lib.training.diagnosis`.
+
+        It looks at the curve and, in a few milliseconds, at the batch seen last: do labels lie where they
+        should, does the input matter? Nothing of the run is changed.
+
+        Args:
+            band: where the curves of this recipe lie; without it, "too slow" cannot be told.
+
+        Raises:
+            ValueError: fewer than 20 steps were trained.
+        """
+        return diagnose(self.curve, band, look_at_batch(self))
 
     # ---- checkpoints ----
 
