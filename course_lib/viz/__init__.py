@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy(
         "model_view": "bertviz_offline",
         "neuron_view": "bertviz_offline",
         "heatmap": "plots",
+        "live_plot": "live",
         "family_map": "family",
         "attention_playground": "playground",
         "tokenizer_playground": "tokenizer_play",
