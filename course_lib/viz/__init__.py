@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy(
         "family_map": "family",
         "attention_playground": "playground",
         "tokenizer_playground": "tokenizer_play",
+        "fill_mask": "fill_mask",
         "use_style": "style",
     },
 )
