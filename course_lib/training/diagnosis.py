@@ -106,7 +106,7 @@ class _Seen:
         self.curve, self.band, self.probe = curve, band, probe
         self.steps, self.losses = column(curve)
         self.last = float(min(self.steps[-1], band.steps) if band else self.steps[-1])
-        self.start = float(self.losses[: 1 + len(self.losses) // 50].mean())
+        self.start = float(self.losses[: 1 + len(self.losses) // 100].mean())
         self.now = self.loss_at(self.last)
         # from row to row the loss jumps by more than it falls: the median jump is that of the noise
         self.noise = 1.05 * float(np.median(np.abs(np.diff(self.losses[len(self.losses) // 2 :]))))
@@ -333,7 +333,7 @@ def _guessing(seen: _Seen) -> Diagnosis | None:
     used = seen.probe.use_of_input
     why = "The loss came down to that of guessing and stays there."
     if used is not None:
-        why += f" Given another row to read, it changes by {used:.2f}: the input is not used."
+        why += f" Given another row to read, it changes by {abs(used):.2f}: the input is not used."
     return Diagnosis(
         "not learning",
         f"{why} {seen.place()}",
@@ -354,7 +354,8 @@ def _normal(seen: _Seen) -> Diagnosis:
     unsure = []
     why = seen.place()
     if seen.band is None:
-        unsure.append("whether it is too slow: that needs the band of a recipe.")
+        also = "" if seen.probe.use_of_input is not None else " or only guesses"
+        unsure.append(f"whether it is too slow{also}: that needs the band of a recipe.")
     elif seen.now < seen.band.columns["loss"].at(seen.last)[0]:
         why += " It is better than the recipe."
     if seen.probe.asked_for is None:

@@ -21,7 +21,7 @@ from course_lib.training.randomness import get_random_state, set_random_state
 if TYPE_CHECKING:
     from course_lib.training.trainer import Trainer
 
-ROWS = 16  # enough to see how labels lie; a forward pass of so few costs little
+ROWS = 32  # enough to see how labels lie; a forward pass of so few costs little
 OFFSETS = (0, 1, -1, 2, -2, 3, -3)
 
 
@@ -70,7 +70,7 @@ def look_at_batch(trainer: Trainer) -> Probe:
         asked_for, blanks = _line_up(loss, call)
         with torch.no_grad():
             exchanged, _ = loss_of(lambda ids: ids.roll(1, 0))
-            early = call.ids.shape[1] - max(2, call.ids.shape[1] // 4)
+            early = _late_column(call.ids)
             _, other = loss_of(lambda ids: torch.cat([ids[:, :early], ids.roll(1, 0)[:, early:]], 1))
         looks_ahead = None
         if call.hidden is not None and other.hidden is not None and early > 0:
@@ -132,6 +132,13 @@ class _Listener:
         whole = logits is not None and logits.shape[:2] == self._read.shape
         hidden = logits if hidden is None and whole else hidden
         self.calls.append(_Call(self._read, logits, hidden, self._of_decoder))
+
+
+def _late_column(ids: Tensor) -> int:
+    """Where the last quarter of what differs from row to row begins; at the end there may be padding."""
+    differs = (ids != ids.roll(1, 0)).float().mean(0)
+    columns = (differs > 0.25).nonzero()[:, 0].tolist()
+    return columns[-1 - len(columns) // 4] if columns else 0
 
 
 def _is_ids(value: Any) -> bool:

@@ -60,7 +60,7 @@ class Trainer:
         compile: whether to run ``torch.compile`` first; it pays on a GPU.
         evaluate: ``evaluate(model) -> dict`` of numbers, called every `eval_every` steps and at the end.
         folder, save_every: where and how often checkpoints are kept; also at the end and at an interruption.
-        hooks: called with the trainer after each step.
+        hooks: called with the trainer after each step; one with a method `stopped` is told when `fit` ends.
         seed: all random numbers start here, when given.
 
     Raises:
@@ -128,7 +128,7 @@ class Trainer:
         self.evaluate, self.eval_every = evaluate, eval_every
         self.folder, self.save_every = Path(folder) if folder else None, save_every
         self.hooks = list(hooks)
-        self.step, self.tokens, self.length = 0, 0, None
+        self.step, self.goal, self.tokens, self.length = 0, 0, 0, None
         self.curve: list[dict[str, float]] = []
         self.batch: Any = None  # the latest, for `diagnose`
         self._speeds: deque[tuple[int, float]] = deque(maxlen=100)  # tokens and seconds of the latest steps
@@ -149,6 +149,7 @@ class Trainer:
         if steps < 1:
             raise ValueError(f"fit({steps}): train for at least 1 step")
         self._check_folder()
+        self.goal = steps
         if self.step >= steps and self.workers.is_first:
             print(f"Step {self.step} is reached already: fit({self.step + steps}) trains {steps} more.")
         bar = tqdm(
@@ -173,6 +174,9 @@ class Trainer:
                         self.save()
         finally:
             self.model.eval()
+            for hook in self.hooks:
+                if hasattr(hook, "stopped"):
+                    hook.stopped(self)
         if signal.SIGTERM in received:
             signal.raise_signal(signal.SIGTERM)
         if stop or received:
