@@ -64,7 +64,11 @@ class Recipe:
 
 
 def bert_docs(seed: int, device: torch.device) -> Parts:
-    """Four layers, words hidden in runs of 62 tokens that may cross from one document to the next."""
+    """Four layers, words hidden in runs of 62 tokens that may cross from one document to the next.
+
+    30 % are hidden where the paper hides 15 %: a small model on little text learns more from each row (as
+    Wettig et al. 2023 found for large ones). It is judged at 15 %.
+    """
     tokenizer = train_wordpiece(python_docs.python_docs("train"), 4096)
     config = BertConfig(
         tokenizer.vocab_size,
@@ -80,7 +84,7 @@ def bert_docs(seed: int, device: torch.device) -> Parts:
         mlm=True,
     )
     seed_everything(seed)
-    blocks = Blocks(_row(tokenizer, python_docs.python_docs("train")), 62, 48, seed, device)
+    blocks = Blocks(_row(tokenizer, python_docs.python_docs("train")), 62, 16, seed, device)
     held_out = {
         split: _hidden_blocks(tokenizer, python_docs.python_docs(split), device)
         for split in ("validation", "test")
@@ -97,7 +101,7 @@ def bert_docs(seed: int, device: torch.device) -> Parts:
     return Parts(
         Bert(config),
         tokenizer,
-        MaskedBatches(blocks, tokenizer, seed, framed=True, rate=0.2),
+        MaskedBatches(blocks, tokenizer, seed, framed=True, rate=0.3),
         lambda model: {f"validation_{k}": v for k, v in mlm_scores(model, *few, tokenizer.mask_id).items()},
         report,
     )
@@ -272,11 +276,11 @@ RECIPES = {
             "bert-docs",
             "BERT, 4 layers of 192, masked words on the Python docs",
             "05",
-            45,
-            5000,
+            75,
+            16_000,
             bert_docs,
-            {"learning_rate": 0.01, "optimizer": "muon", "warmup": 100, "floor": 0.02},
-            eval_every=250,
+            {"learning_rate": 1.5e-3, "betas": (0.9, 0.98), "warmup": 500, "floor": 0.02},
+            eval_every=500,
         ),
     )
 }
