@@ -101,8 +101,8 @@ def _assets() -> tuple[str, str]:
     folder = Path(__file__).parent
     colors = {"blue": style.BLUE, "green": style.GREEN, "ink": style.INK, "muted": style.MUTED}
     variables = ":root{" + "".join(f"--{name}:{color};" for name, color in colors.items()) + "}"
-    css = (folder / "fill_mask.css").read_text(encoding="utf-8")
-    return (folder / "fill_mask.js").read_text(encoding="utf-8"), variables + css
+    css = (folder / "fill_play.css").read_text(encoding="utf-8")
+    return (folder / "fill_play.js").read_text(encoding="utf-8"), variables + css
 
 
 def _still(example: dict[str, Any], title: str) -> bytes:
