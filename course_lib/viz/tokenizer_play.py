@@ -55,6 +55,7 @@ def tokenizer_playground(
             raise ValueError(
                 f"a text of {len(one)} characters; the playground takes up to {MAX_TEXT}: shorten it"
             )
+    descriptions = [description(tokenizer) for tokenizer in tokenizers.values()]
     names = [visible(name) for name in tokenizers]
     title = visible(title) if title else "Take a text apart"
     counts = ", ".join(f"{name} {len(t.encode(text))}" for name, t in zip(names, tokenizers.values()))
@@ -64,10 +65,7 @@ def tokenizer_playground(
         "text": text,
         "samples": list(samples),
         "longest": MAX_TEXT,
-        "tokenizers": [
-            {"name": name} | description(tokenizer)
-            for name, tokenizer in zip(names, tokenizers.values(), strict=True)
-        ],
+        "tokenizers": [{"name": name} | one for name, one in zip(names, descriptions, strict=True)],
     }
     script, css = _assets()
     return View(
@@ -86,6 +84,10 @@ def tokenizer_playground(
 
 def description(tokenizer: WordPiece | BPE) -> dict:
     """All that the browser needs to encode as this tokenizer does."""
+    if not isinstance(tokenizer, WordPiece | BPE):
+        raise TypeError(
+            f"a {type(tokenizer).__name__} is not a tokenizer of the course: make a WordPiece or a BPE of it"
+        )
     common = {"tokens": list(tokenizer.vocab), "special": list(tokenizer.special_tokens)}
     if isinstance(tokenizer, WordPiece):
         ends = [token for token in ("[CLS]", "[SEP]") if token in tokenizer.special_tokens]
@@ -93,13 +95,9 @@ def description(tokenizer: WordPiece | BPE) -> dict:
             raise ValueError("a WordPiece without [CLS] and [SEP] cannot encode a text: add both")
         options = {"lowercase": tokenizer.lowercase, "strip": tokenizer.strip_accents}
         return common | options | {"kind": "wordpiece"}
-    if isinstance(tokenizer, BPE):
-        merges = [tokenizer.vocab[token] for pair in tokenizer.merges for token in pair]
-        options = {"prefix": tokenizer.add_prefix_space, "digits": tokenizer.split_digits}
-        return common | options | {"kind": "bpe", "merges": merges, "ends": [tokenizer.bos, tokenizer.eos]}
-    raise TypeError(
-        f"a {type(tokenizer).__name__} is not a tokenizer of the course: make a WordPiece or a BPE of it"
-    )
+    merges = [tokenizer.vocab[token] for pair in tokenizer.merges for token in pair]
+    options = {"prefix": tokenizer.add_prefix_space, "digits": tokenizer.split_digits}
+    return common | options | {"kind": "bpe", "merges": merges, "ends": [tokenizer.bos, tokenizer.eos]}
 
 
 def shown(token: str, tokenizer: WordPiece | BPE) -> str:
