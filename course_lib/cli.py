@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 
 def lab(options: argparse.Namespace) -> int:
@@ -62,6 +63,10 @@ def pretrain(options: argparse.Namespace) -> int:
     except LookupError as error:
         print(error, file=sys.stderr)
         return 1
+    if options.band:
+        path = Path(options.folder or ".") / f"{options.name}-band.json"
+        print(f"Written to {recipes.make_band(options.name, steps=options.steps).save(path)}")
+        return 0
     if options.nproc == 1:
         recipes.pretrain(options.name, seed=options.seed, steps=options.steps, folder=options.folder)
         return 0
@@ -120,6 +125,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--folder", help="where the model goes (.course/runs/NAME); what is there is kept, dated"
     )
+    one.add_argument("--band", action="store_true", help="train five seeds; write their curves' band")
     one.add_argument("--nproc", type=positive, default=1, help="processes that train together (1)")
 
     one = command(build, "for authors: run the lessons afresh and derive the exercises from the solutions")

@@ -5,10 +5,11 @@ Each says what is trained on what, how long, and how it is judged. The lessons t
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from course_lib.data import python_docs, tiny_town
 from course_lib.data.batching import Batches, Blocks
 from course_lib.models import Bert, BertConfig
 from course_lib.objectives.mlm import MaskedBatches, frame, mask_tokens
+from course_lib.pretrained.trained import BAND, SHIPPED, runs, save_trained, shipped
 from course_lib.tokenization import WordPiece, train_wordpiece
 from course_lib.tokenization.base import Tokenizer
+from course_lib.training.curves import Band
 from course_lib.training.device import pick_device, seed_everything
 from course_lib.training.trainer import Trainer
 
@@ -288,12 +291,12 @@ RECIPES = {
 
 def list_recipes() -> str:
     """A table of the recipes: name, minutes, whether the course ships the model, what it is."""
-    from course_lib.pretrained.trained import shipped
-
-    rows = [f"{'recipe':12} {'lesson':11} {'minutes':>7}  {'shipped':7}  what"]
+    rows = [f"{'recipe':12} {'lesson':11} {'minutes':>7}  {'shipped':7}  {'band':4}  what"]
     for recipe in RECIPES.values():
         is_shipped = "yes" if recipe.name in shipped() else "no"
-        rows.append(f"{recipe.name:12} {recipe.lesson:11} {recipe.minutes:>7}  {is_shipped:7}  {recipe.what}")
+        has_band = "yes" if band_of(recipe.name) else "no"
+        size = f"{recipe.lesson:11} {recipe.minutes:>7}"
+        rows.append(f"{recipe.name:12} {size}  {is_shipped:7}  {has_band:4}  {recipe.what}")
     return "\n".join([*rows, "Minutes: on two cores of a laptop, about."])
 
 
@@ -330,8 +333,6 @@ def pretrain(name: str, *, seed: int = 0, steps: int | None = None, folder: str 
     Returns:
         The folder, which `load_trained` reads.
     """
-    from course_lib.pretrained.trained import runs, save_trained
-
     recipe = find_recipe(name)
     folder = Path(folder) if folder else runs() / name
     steps = steps or recipe.steps
@@ -339,7 +340,13 @@ def pretrain(name: str, *, seed: int = 0, steps: int | None = None, folder: str 
     parts = recipe.prepare(seed, device)
     checkpoints = folder.with_name(f"{folder.name}-seed{seed}-{steps}-checkpoints")
     trainer = trainer_of(
-        recipe, parts, device, folder=checkpoints, save_every=recipe.eval_every, hooks=(say_evaluations,)
+        recipe,
+        parts,
+        device,
+        warmup=recipe.settings["warmup"] * steps // recipe.steps,  # its share of a shorter run
+        folder=checkpoints,
+        save_every=recipe.eval_every,
+        hooks=(say_evaluations,),
     )
     if trainer.resume():
         print(f"Going on after step {trainer.step}.")
@@ -366,6 +373,41 @@ def pretrain(name: str, *, seed: int = 0, steps: int | None = None, folder: str 
     print(json.dumps(about["metrics"], indent=1))
     print(f"Written to {place}")
     return place
+
+
+class _Enough(Exception):
+    """The band goes no further."""
+
+
+def make_band(name: str, seeds: Iterable[int] = range(5), steps: int | None = None) -> Band:
+    """Where the curves of a recipe lie: one run a seed, the recipe's schedule, up to `steps`.
+
+    Args:
+        steps: fewer than the recipe has, for a recipe of an hour; the schedule stays the whole run's.
+    """
+    recipe = find_recipe(name)
+    until = min(steps or recipe.steps, recipe.steps)
+
+    def enough(trainer: Trainer) -> None:
+        if trainer.step == until and until < recipe.steps:
+            raise _Enough
+
+    seeds = list(seeds)
+    curves, device = [], pick_device()
+    for seed in seeds:
+        trainer = trainer_of(recipe, recipe.prepare(seed, device), device, hooks=(enough, say_evaluations))
+        with contextlib.suppress(_Enough):
+            trainer.fit(recipe.steps)
+        curves.append(trainer.curve)
+        print(f"seed {seed}: loss {trainer.curve[-1]['loss']:.3f} after step {trainer.step}", flush=True)
+    return Band.from_curves(curves, name, seeds)
+
+
+def band_of(name: str) -> Band | None:
+    """The shipped band of a recipe, for ``trainer.diagnose(band_of(name))``; None where there is none."""
+    find_recipe(name)
+    path = SHIPPED / name / BAND
+    return Band.load(path) if path.is_file() else None
 
 
 def say_evaluations(trainer: Trainer) -> None:

@@ -190,3 +190,18 @@ def test_each_word_of_tiny_town_is_one_token():
     tokenizer = town_tokenizer()
     for sentence in tiny_town.sentences("validation")[:200]:
         assert tokenizer.tokens(sentence)[1:-1] == sentence.split()
+
+
+def test_a_band_follows_the_recipes_schedule_and_stops_where_told():
+    from course_lib.recipes import find_recipe, make_band
+    from course_lib.training.schedule import warmup_cosine
+
+    band = make_band("bert-town", seeds=(1, 2), steps=3)
+    recipe = find_recipe("bert-town")
+    assert (band.recipe, band.seeds, band.steps) == ("bert-town", [1, 2], 3)
+    warmup, floor = recipe.settings["warmup"], recipe.settings["floor"]
+    rates = [
+        recipe.settings["learning_rate"] * warmup_cosine(i, recipe.steps, warmup, floor) for i in range(3)
+    ]
+    assert band.columns["learning_rate"].high[0] == pytest.approx(rates[0], abs=1e-5)
+    assert band.columns["loss"].low[0] < band.columns["loss"].high[0]
