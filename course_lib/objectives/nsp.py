@@ -7,10 +7,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-IS_NEXT, NOT_NEXT = (
-    0,
-    1,
-)  # as in the released code and in `transformers`; the lecture's slide has 1 for *is next*
+# as in the released code and in `transformers`; the lecture's slide has 1 for *is next*
+IS_NEXT, NOT_NEXT = 0, 1
 
 
 @dataclass(frozen=True)
