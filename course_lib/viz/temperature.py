@@ -16,7 +16,7 @@ from course_lib.viz.labels import visible
 
 MIN_PAIRS, MAX_PAIRS = 2, 8
 COLDEST, HOTTEST = 0.01, 2.0
-ROW, REST = 30, 254  # CSS pixels: one row of the matrices with its bar below, and everything else
+ROW, REST = 27, 186  # CSS pixels: one row of the matrices with its bar below, and everything else
 
 
 def temperature_playground(
