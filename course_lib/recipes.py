@@ -22,6 +22,7 @@ from course_lib.data import python_docs, tiny_town
 from course_lib.data.batching import Batches, Blocks
 from course_lib.models import Bert, BertConfig
 from course_lib.objectives.mlm import MaskedBatches, frame, mask_tokens
+from course_lib.objectives.nsp import nsp_pairs
 from course_lib.pretrained.trained import BAND, SHIPPED, runs, save_trained, shipped
 from course_lib.tokenization import WordPiece, train_wordpiece
 from course_lib.tokenization.base import Tokenizer
@@ -217,7 +218,10 @@ def town_tokenizer() -> WordPiece:
 
 
 def town_columns(tokenizer: Tokenizer, split: str) -> dict[str, list]:
-    """Every sentence alone, and the pairs of the next-sentence task; alone, "nsp_labels" is -100."""
+    """Every sentence alone, the pairs of the next-sentence task, and in training pairs cut from the stories.
+
+    Alone, "nsp_labels" is -100.
+    """
     columns = {"ids": [], "segments": [], "nsp_labels": []}
 
     def add(ids: list[int], segments: list[int], label: int) -> None:
@@ -229,6 +233,10 @@ def town_columns(tokenizer: Tokenizer, split: str) -> dict[str, list]:
         add(ids, [0] * len(ids), -100)
     for pair in tiny_town.next_sentence(split):
         add(*tokenizer.encode_pair(pair.first, pair.second), 1 - pair.label)  # 0: follows
+    for seed in range(2 if split == "train" else 0):  # each time with other sentences that do not follow
+        cut = nsp_pairs([story.sentences for story in tiny_town.stories(split)], seed)
+        for first, second, label in zip(cut.first, cut.second, cut.labels, strict=True):
+            add(*tokenizer.encode_pair(first, second), label)
     return columns
 
 
@@ -270,10 +278,11 @@ RECIPES = {
             "bert-town",
             "BERT, 2 layers of 128, masked words and next sentences on Tiny Town",
             "02, 03, 05",
-            4,
-            1500,
+            12,
+            4000,
             bert_town,
-            {"learning_rate": 0.01, "optimizer": "muon", "warmup": 50, "floor": 0.02},
+            {"learning_rate": 0.007, "optimizer": "muon", "warmup": 100, "floor": 0.02},
+            eval_every=500,
         ),
         Recipe(
             "bert-docs",
