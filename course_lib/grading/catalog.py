@@ -52,6 +52,26 @@ UNITS = (
             Exercise("attention.predict", "Predict a head, then design one", 3, "Heads"),
         ),
     ),
+    Unit(
+        "03",
+        "03_contextual_embeddings_elmo",
+        "Contextual embeddings",
+        (
+            Exercise("contextual.pairs", "The pairs of skip-gram", 4, "Skip-gram"),
+            Exercise("contextual.sampling", "Noise, and the loss", 6, "Negative sampling"),
+            Exercise("contextual.shift", "Labels for two directions", 4, "Two language models"),
+            Exercise("contextual.reverse", "Turning padded sentences round", 3, "Two language models"),
+            Exercise("contextual.mix", "The layer mix", 4, "The layer mix"),
+            Exercise("contextual.probe", "Find three bugs in a probe", 3, "A probe"),
+            Exercise("contextual.reduction", "Error reduction", 2, "The lecture's results"),
+            Exercise(
+                "contextual.predict",
+                "Predict five probes, then design a language",
+                4,
+                "Second limit: two one-way models",
+            ),
+        ),
+    ),
 )
 EXERCISES = {exercise.id: (unit, exercise) for unit in UNITS for exercise in unit.exercises}
 
