@@ -6,6 +6,7 @@ Messages say what was seen, never what was expected beyond what the task's text 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,6 +93,15 @@ def structure(got: Any, want: Any, returns: tuple[str, ...], strict: bool = True
         return next(wrong, None)
     if isinstance(want, bool | int):
         return _whole_number(got, returns[0]) if type(got) is not type(want) else None
+    if isinstance(want, float):
+        return None if type(got) in (int, float) else f"returned {a(got)}; wanted is a number: {returns[0]}"
+    if isinstance(want, str):
+        return None if type(got) is str else f"returned {a(got)}; wanted is a string: {returns[0]}"
+    if isinstance(want, list):
+        if type(got) not in (list, tuple):
+            return f"returned {a(got)}; wanted is a list: {returns[0]}"
+        wrong = [one for one in got if want and type(one) is not type(want[0])]
+        return f"the list holds {a(wrong[0])}; wanted is: {returns[0]}" if wrong else None
     return _tensor_structure(got, want, returns[0], strict)
 
 
@@ -140,6 +150,10 @@ def values(got: Any, want: Any, returns: tuple[str, ...] = ()) -> str | None:
         return f"not right for {', '.join(map(str, wrong))}" if wrong else None
     if isinstance(want, bool | int):
         return None if got == want else f"returned {got:,}; that is {_direction(got, want)}"
+    if isinstance(want, float):
+        return None if math.isclose(got, want, rel_tol=RELATIVE) else f"returned {got:.6g}"
+    if isinstance(want, str | list):
+        return None if type(want)(got) == want else f"returned {repr(got)[:200]}"
     got, want = got.detach().to("cpu"), want.detach()
     if not want.is_floating_point():
         wrong = got != want
@@ -169,7 +183,9 @@ def same(one: Any, other: Any) -> bool:
             and one.dtype == other.dtype
             and bool(torch.isclose(one, other, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True).all())
         )
-    return type(one) is type(other) and type(one) in (int, bool, float, str) and one == other
+    if type(one) is float and type(other) is float:
+        return math.isclose(one, other, rel_tol=RELATIVE)
+    return type(one) is type(other) and type(one) in (int, bool, str) and one == other
 
 
 def first_line(error: BaseException) -> str:
