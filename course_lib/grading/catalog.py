@@ -72,6 +72,23 @@ UNITS = (
             ),
         ),
     ),
+    Unit(
+        "04",
+        "04_bert_input",
+        "BERT's input",
+        (
+            Exercise("input.score", "WordPiece's score", 4, "WordPiece by hand"),
+            Exercise("input.merge", "One merge", 4, "Merge, count again, repeat"),
+            Exercise("input.cut", "Greedy longest match", 5, "Cutting a word: greedy longest match"),
+            Exercise("input.pair", "[CLS], [SEP], segments, padding", 5, "[CLS], [SEP], segments, padding"),
+            Exercise("input.embed", "The sum of three embeddings", 5, "Three tables, one sum"),
+            Exercise("input.bytes", "Bytes that are no character yet", 3, "Bytes: nothing is unknown"),
+            Exercise("input.bug", "Find three bugs in BPE", 3, "Bytes: nothing is unknown"),
+            Exercise(
+                "input.trap", "Predict a tokenizer, then trap it", 3, "Cutting a word: greedy longest match"
+            ),
+        ),
+    ),
 )
 EXERCISES = {exercise.id: (unit, exercise) for unit in UNITS for exercise in unit.exercises}
 
