@@ -90,7 +90,7 @@ def bert_docs(seed: int, device: torch.device) -> Parts:
     seed_everything(seed)
     blocks = Blocks(_row(tokenizer, python_docs.python_docs("train")), 62, 16, seed, device)
     held_out = {
-        split: _hidden_blocks(tokenizer, python_docs.python_docs(split), device)
+        split: hidden_blocks(tokenizer, python_docs.python_docs(split), device)
         for split in ("validation", "test")
     }
     few = tuple(part[:256] for part in held_out["validation"])
@@ -116,7 +116,7 @@ def _row(tokenizer: Tokenizer, documents: list[str]) -> Tensor:
     return torch.tensor([i for document in documents for i in tokenizer.encode(document)[1:]])
 
 
-def _hidden_blocks(tokenizer: Tokenizer, documents: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
+def hidden_blocks(tokenizer: Tokenizer, documents: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
     """Held-out text in rows of 64 with 15 % chosen as in the paper, the same ones each time."""
     row = _row(tokenizer, documents).to(device)
     rows = frame(row[: len(row) // 62 * 62].view(-1, 62), tokenizer)
@@ -177,7 +177,7 @@ def bert_town(seed: int, device: torch.device) -> Parts:
     batches = Batches(
         town_columns(tokenizer, "train"), 64, seed, pad={"ids": tokenizer.pad_id}, device=device
     )
-    held_out = {split: _town_held_out(tokenizer, split, device) for split in ("validation", "test")}
+    held_out = {split: town_held_out(tokenizer, split, device) for split in ("validation", "test")}
 
     def report(model: nn.Module) -> dict[str, float]:
         return {
@@ -249,7 +249,7 @@ def bert_loss(model: Bert, batch: dict[str, Tensor]) -> Tensor:
     return out.loss + F.cross_entropy(out.nsp_logits[pairs], batch["nsp_labels"][pairs])
 
 
-def _town_held_out(tokenizer: Tokenizer, split: str, device: torch.device) -> dict[str, Tensor]:
+def town_held_out(tokenizer: Tokenizer, split: str, device: torch.device) -> dict[str, Tensor]:
     columns = town_columns(tokenizer, split)
     ids, real = tokenizer.pad(columns["ids"])
     segments = torch.zeros_like(ids)

@@ -49,10 +49,10 @@ def test_a_run_writes_what_is_needed_to_repeat_and_to_judge_it(tiny_run):
 
 
 def test_the_loaded_model_scores_what_its_run_reported(tiny_run):
-    from course_lib.recipes import _town_held_out, town_scores
+    from course_lib.recipes import town_held_out, town_scores
 
     model, tokenizer = load_trained(tiny_run)
-    scores = town_scores(model, _town_held_out(tokenizer, "test", torch.device("cpu")), tokenizer.mask_id)
+    scores = town_scores(model, town_held_out(tokenizer, "test", torch.device("cpu")), tokenizer.mask_id)
     reported = about_trained(tiny_run)["metrics"]
     assert scores["loss"] == pytest.approx(reported["test_loss"], abs=0.02)  # 16 bits a weight
     assert scores["accuracy"] == pytest.approx(reported["test_accuracy"], abs=0.02)

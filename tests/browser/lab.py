@@ -204,7 +204,7 @@ class Browser:
     def page(self):
         """A blank page whose errors and dialogs are noted."""
         page = self.context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.on(
             "console", lambda message: self.errors.append(message.text) if message.type == "error" else None
         )
