@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 from nbformat import NotebookNode
 
+from course_lib.data.python_docs import FIRST_READING
 from course_lib.paths import course_root
 
 STUB = "raise NotImplementedError()  # write your answer here"
@@ -228,8 +229,10 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
 
 
 def _is_noise(output: NotebookNode) -> bool:
-    """A widget without a kernel shows "model not found"; its plain text says nothing."""
+    """What says nothing to a reader: a widget without kernel ("model not found"), that a set is built."""
     data = output.get("data", {})
+    if output.output_type == "stream" and output.name == "stderr":
+        return output.text.strip() == FIRST_READING
     return "application/vnd.jupyter.widget-view+json" in data and set(data) <= {
         "application/vnd.jupyter.widget-view+json",
         "text/plain",

@@ -34,6 +34,7 @@ TEST = {
     "torch.distributions", "torch.optim",
 }  # fmt: skip
 NOT_DOCS = {"tests", "_vendor", "vendored", "externals", "_internal", "testing", "distutils", "__pycache__"}
+FIRST_READING = "Reading the Python docs from disk, once: about a minute."
 GRAM = 8  # words; two texts that share this many in a row were copied from each other
 COPIED_INSIDE = 0.5  # a piece is dropped when this share of its 8-grams stood before in its own split …
 COPIED_ACROSS = 0.1  # … or this share in another split
@@ -63,7 +64,7 @@ def _splits() -> dict[str, list[str]]:
 
 
 def _build() -> dict[str, list[str]]:
-    print("Reading the Python docs from disk, once: about a minute.", file=sys.stderr, flush=True)
+    print(FIRST_READING, file=sys.stderr, flush=True)
     documents: dict[str, list[str]] = {split: [] for split in SPLITS}
     for module, text in _read():
         documents[split_of(module)].append(text)
