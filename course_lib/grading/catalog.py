@@ -89,6 +89,20 @@ UNITS = (
             ),
         ),
     ),
+    Unit(
+        "05",
+        "05_bert_pretraining",
+        "BERT's pre-training",
+        (
+            Exercise("bert.masking", "15 %, then 80/10/10", 6, "Which tokens are hidden, and how"),
+            Exercise("bert.loss", "The loss of the chosen tokens", 5, "The loss looks at the chosen only"),
+            Exercise("bert.pairs", "Two sentences", 5, "Two sentences: does the second follow?"),
+            Exercise("bert.reading", "Two ways to read", 4, "One network, two masks, two losses"),
+            Exercise("bert.heads", "Two heads", 4, "New heads for old vectors"),
+            Exercise("bert.bug", "Find three bugs in a measure", 3, "Has it understood?"),
+            Exercise("bert.predict", "Predict the counts, then design an experiment", 3, "Count it"),
+        ),
+    ),
 )
 EXERCISES = {exercise.id: (unit, exercise) for unit in UNITS for exercise in unit.exercises}
 
