@@ -1,0 +1,412 @@
+"""Unit 02: cosines of two sets of vectors, InfoNCE, and the same with three bugs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from course_lib.grading.inputs import normal, sizes
+from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
+
+FORBIDDEN = (
+    "course_lib.objectives.info_nce",
+    "course_lib.objectives.contrastive.info_nce",
+    "course_lib.objectives.contrastive.cosine_matrix",
+)
+
+# ---- cosines ----
+
+
+def unit(vectors: Tensor) -> Tensor:
+    return vectors / vectors.norm(dim=-1, keepdim=True)
+
+
+def cosine_reference(first: Tensor, second: Tensor) -> Tensor:
+    return F.cosine_similarity(first[:, None], second[None], dim=-1)
+
+
+def two_sets(generator: Generator) -> tuple[Tensor, Tensor]:
+    N, M, D = sizes(generator, 3, 3, 9)
+    return 3 * normal(generator, N, D), 0.5 * normal(generator, M, D)
+
+
+def in_range(got: Tensor, *_: Tensor) -> str | None:
+    top = float(got.abs().max())
+    return None if top <= 1.00001 else f"the largest number is {top:.2f}"
+
+
+def without_length(got: tuple[Tensor, Tensor], *_: Tensor) -> str | None:
+    off = float((got[0] - got[1]).abs().max())
+    return f"numbers change by up to {off:.2f}" if off > 1e-4 else None
+
+
+def longer(answer: Callable, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    return answer(first, second), answer(7 * first, second / 3)
+
+
+COSINES = Task(
+    (
+        Part(
+            "cosine_matrix",
+            cosine_reference,
+            ("cosines (N, M)",),
+            (
+                Case(
+                    "all cosines lie between -1 and 1",
+                    two_sets,
+                    "A cosine is the dot product of two vectors of length one.",
+                    "Print the largest entry, and `first.norm(dim=-1)`.",
+                    judge=in_range,
+                ),
+                Case(
+                    "the length of the vectors does not count",
+                    two_sets,
+                    "Only the direction does: twice as long is as similar.",
+                    "Call it with `first` and with `10 * first`.",
+                    judge=without_length,
+                    call=longer,
+                    names=("cosines", "cosines of longer vectors"),
+                ),
+                Case(
+                    "right for every pair",
+                    two_sets,
+                    "Row i, column j: the cosine of first[i] and second[j].",
+                    "Take two vectors of two numbers and do it by hand.",
+                    worth=2,
+                ),
+            ),
+            (
+                Misconception(
+                    "dot-product",
+                    "Dot products, not cosines",
+                    lambda a, b: a @ b.T,
+                    "Long vectors get large numbers whatever their direction.",
+                    "Print `first.norm(dim=-1)`.",
+                ),
+                Misconception(
+                    "one-side-normalised",
+                    "Only the first set has length one",
+                    lambda a, b: unit(a) @ b.T,
+                    "A cosine divides by both lengths.",
+                    "Call it with `second` ten times as long.",
+                ),
+                Misconception(
+                    "second-side-normalised",
+                    "Only the second set has length one",
+                    lambda a, b: a @ unit(b).T,
+                    "A cosine divides by both lengths.",
+                    "Call it with `first` ten times as long.",
+                ),
+                Misconception(
+                    "wrong-axis",
+                    "Normalised over the sentences",
+                    lambda a, b: F.normalize(a, dim=0) @ F.normalize(b, dim=0).T,
+                    "Each column was given length one: a vector's length now depends on the other sentences.",
+                    "Print `x.norm(dim=-1)` after your normalisation: are these ones?",
+                ),
+                Misconception(
+                    "whole-matrix",
+                    "Divided by the length of the whole matrix",
+                    lambda a, b: (a / a.norm()) @ (b / b.norm()).T,
+                    "`norm()` without an axis gives one number for all vectors together.",
+                    "Print the shape of what you divide by.",
+                ),
+                Misconception(
+                    "squared-length",
+                    "Divided by the squared length",
+                    lambda a, b: (
+                        (a / a.square().sum(-1, keepdim=True)) @ (b / b.square().sum(-1, keepdim=True)).T
+                    ),
+                    "The root is missing: a vector of length 2 is divided by 4.",
+                    "Print `x.norm(dim=-1)` after your normalisation.",
+                ),
+            ),
+        ),
+    ),
+    (
+        "Give every vector length one first; what is the dot product of two such vectors?",
+        "`x.norm(dim=-1, keepdim=True)` is (N, 1): one length a vector, ready to divide by.",
+        "Normalise both sets over their last axis, then one matrix product with the second transposed.",
+    ),
+    ("torch.nn.functional.cosine_similarity", "torch.cosine_similarity", *FORBIDDEN[2:]),
+)
+
+# ---- InfoNCE ----
+
+
+def variant(
+    scale: Callable[[Tensor, float], Tensor] = lambda s, t: s / t,
+    normalise: Callable[[Tensor], Tensor] = unit,
+    score: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
+    labels: Callable[[int], Tensor] = torch.arange,
+    sides: str = "both",
+) -> Callable[[Tensor, Tensor, float], Tensor]:
+    """InfoNCE with one step replaced."""
+
+    def loss(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+        scores = scale(normalise(first) @ normalise(second).T, temperature)
+        target = labels(len(scores))
+        rows, columns = score(scores, target), score(scores.T, target)
+        return {"both": (rows + columns) / 2, "rows": rows, "columns": columns, "sum": rows + columns}[sides]
+
+    return loss
+
+
+def written_out(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    """Equation 4 of van den Oord et al. (2018) as it stands, for both sides."""
+    f = (cosine_reference(first.double(), second.double()) / temperature).exp()
+    rows = -(f.diagonal() / f.sum(1)).log().mean()
+    return ((rows - (f.diagonal() / f.sum(0)).log().mean()) / 2).to(first.dtype)
+
+
+def without_positive(scores: Tensor, target: Tensor) -> Tensor:
+    others = scores.masked_fill(torch.eye(len(scores), dtype=torch.bool), -torch.inf)
+    return (others.logsumexp(1) - scores.diagonal()).mean()
+
+
+def zeros(n: int) -> Tensor:
+    return torch.zeros(n, dtype=torch.long)
+
+
+def pairs(generator: Generator) -> tuple[Tensor, Tensor, float]:
+    N, D = sizes(generator, 2, 4, 9)
+    first = 2 * normal(generator, N, D)
+    temperature = 0.2 + 0.3 * float(torch.rand((), generator=generator))
+    return first, 0.7 * (first + 1.5 * normal(generator, N, D)), temperature
+
+
+def cold(generator: Generator) -> tuple[Tensor, Tensor, float]:
+    first, second, _ = pairs(generator)
+    return first, second, 0.004
+
+
+def survives(got: Tensor, first: Tensor, second: Tensor, temperature: float) -> str | None:
+    if not got.isfinite():
+        return "the loss is NaN or infinite"
+    right = float(written_out_stable(first, second, temperature))
+    return (
+        None
+        if abs(float(got) - right) <= 1e-3 * max(1.0, abs(right))
+        else "the loss is finite, but not right"
+    )
+
+
+def written_out_stable(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    s = cosine_reference(first.double(), second.double()) / temperature
+    return (s.logsumexp(1) + s.logsumexp(0) - 2 * s.diagonal()).mean() / 2
+
+
+def after_a_step(
+    answer: Callable, first: Tensor, second: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Mean cosine of partners before and after a small step downhill."""
+    u, v = first.clone().requires_grad_(), second.clone().requires_grad_()
+    loss = answer(u, v, temperature)
+    if not isinstance(loss, Tensor) or loss.dim() or not loss.requires_grad:
+        raise Unfit("wanted is a scalar tensor through which gradients flow")
+    du, dv = torch.autograd.grad(loss, (u, v))
+    step = 0.05 / (du.norm() + dv.norm() + 1e-9)
+    moved = F.cosine_similarity(first - step * du, second - step * dv).mean()
+    return F.cosine_similarity(first, second).mean(), moved
+
+
+def nearer(got: tuple[Tensor, Tensor], *_: object) -> str | None:
+    return None if got[1] > got[0] else "after a step downhill partners are farther apart than before"
+
+
+def exchanged(answer: Callable, first: Tensor, second: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    return answer(first, second, temperature), answer(second, first, temperature)
+
+
+def alike(got: tuple[Tensor, Tensor], *_: object) -> str | None:
+    return None if abs(float(got[0] - got[1])) < 1e-4 else f"{got[0]:.3f} one way, {got[1]:.3f} the other"
+
+
+CASES = (
+    Case(
+        "a step downhill draws partners together",
+        pairs,
+        "Partners get a small distance, the others a large one.",
+        "Make two pairs that fit well and two that do not: which loss is smaller?",
+        judge=nearer,
+        call=after_a_step,
+        names=("cosine before", "cosine after"),
+    ),
+    Case(
+        "the two sides may be exchanged",
+        pairs,
+        "Each first looks for its second, and each second for its first; both count alike.",
+        "Swap the arguments and compare.",
+        judge=alike,
+        call=exchanged,
+        names=("loss", "loss with the sides exchanged"),
+    ),
+    Case(
+        "the loss is right",
+        pairs,
+        "Cross-entropy over the rows of cosines / temperature, the label of row i being i.",
+        "Take two pairs at a right angle and do it by hand.",
+        worth=2,
+    ),
+)
+IDEAS = (
+    Misconception(
+        "one-direction",
+        "Only the rows look for a partner",
+        variant(sides="rows"),
+        "The second side never has to choose.",
+        "Swap the arguments: is the loss the same?",
+    ),
+    Misconception(
+        "summed-directions",
+        "The two directions are added, not averaged",
+        variant(sides="sum"),
+        "The loss is twice too large: vectors that say nothing should cost log N.",
+        "Call it with N equal vectors.",
+    ),
+    Misconception(
+        "no-temperature",
+        "The temperature is missing",
+        variant(scale=lambda s, t: s),
+        "Cosines are at most 1, so the softmax stays nearly flat.",
+        "Call it with temperatures 0.1 and 1.",
+    ),
+    Misconception(
+        "temperature-multiplied",
+        "Multiplied by the temperature",
+        variant(scale=lambda s, t: s * t),
+        "A low temperature should make the choice sharper; here it makes it flatter.",
+        "Call it with temperatures 0.1 and 1: which loss is smaller for good vectors?",
+    ),
+    Misconception(
+        "pushed-apart",
+        "Partners are pushed apart",
+        variant(scale=lambda s, t: -s / t),
+        "A distance stands where a similarity belongs: the softmax prefers the farthest.",
+        "Which loss is smaller: for equal partners, or for opposite ones?",
+    ),
+    Misconception(
+        "sign-lost",
+        "The loss has the wrong sign",
+        lambda a, b, t: -variant()(a, b, t),
+        "Going downhill makes partners less likely.",
+        "Is your loss negative?",
+    ),
+    Misconception(
+        "not-normalised",
+        "Dot products, not cosines",
+        variant(normalise=lambda x: x),
+        "Long vectors win whatever their direction.",
+        "Call it with `10 * first`: the loss should not move.",
+    ),
+    Misconception(
+        "wrong-axis",
+        "Normalised over the pairs",
+        variant(normalise=lambda x: F.normalize(x, dim=0)),
+        "A vector's length then depends on the others of the batch.",
+        "Print the norms along the last axis after your normalisation.",
+    ),
+    Misconception(
+        "labels-all-zero",
+        "Everybody's partner is the first",
+        variant(labels=zeros),
+        "The label of row i is i: the partners stand on the diagonal.",
+        "Print the labels for four pairs.",
+    ),
+    Misconception(
+        "softmax-twice",
+        "The softmax is taken twice",
+        variant(scale=lambda s, t: (s / t).softmax(1)),
+        "`F.cross_entropy` takes scores and does the softmax itself.",
+        "Call it with perfect vectors at temperature 0.01: the loss should be nearly 0.",
+    ),
+    Misconception(
+        "partner-left-out",
+        "The partner is missing in the denominator",
+        variant(score=without_positive),
+        "The softmax runs over all candidates, the right one included.",
+        "Can your loss be negative?",
+    ),
+)
+INFO_NCE = Task(
+    (
+        Part(
+            "contrast",
+            written_out,
+            ("loss (a scalar)",),
+            (
+                *CASES,
+                Case(
+                    "a very low temperature",
+                    cold,
+                    "exp of a large score is beyond float32: let cross_entropy or logsumexp do the softmax.",
+                    "Print `torch.exp(torch.tensor(250.0))`.",
+                    judge=survives,
+                    telling=False,
+                ),
+            ),
+            IDEAS,
+        ),
+    ),
+    (
+        "It is a classification: row i of the scores has N classes, and the right one is i.",
+        "Cosines (N, N), divided by the temperature; `F.cross_entropy(scores, torch.arange(N))` for the "
+        "rows.",
+        "The same with `scores.T` for the columns, then the mean of the two.",
+    ),
+    FORBIDDEN[:2],
+)
+
+# ---- find three bugs ----
+
+BUGS = {
+    "axis": "vectors are normalised over the batch",
+    "scale": "the temperature works the wrong way",
+    "label": "every row has the same partner",
+}
+TRY = {
+    "axis": "Print the norms of the normalised vectors along the last axis.",
+    "scale": "Compute the loss of perfect vectors at 0.1 and at 1.",
+    "label": "Print the labels for four pairs.",
+}
+
+
+def with_bugs(*left: str) -> Callable[[Tensor, Tensor, float], Tensor]:
+    return variant(
+        scale=(lambda s, t: s * t) if "scale" in left else (lambda s, t: s / t),
+        normalise=(lambda x: F.normalize(x, dim=0)) if "axis" in left else unit,
+        labels=zeros if "label" in left else torch.arange,
+    )
+
+
+def bugs_left(left: tuple[str, ...]) -> Misconception:
+    count = {1: "One bug is left", 2: "Two bugs are left", 3: "All three bugs are still in"}[len(left)]
+    seen = ", and ".join(BUGS[name] for name in left)
+    return Misconception(
+        "bug-left-" + "-".join(left), count, with_bugs(*left), f"What is computed: {seen}.", TRY[left[0]]
+    )
+
+
+BUG = Task(
+    (
+        Part(
+            "repaired",
+            written_out,
+            ("loss (a scalar)",),
+            CASES,
+            tuple(bugs_left(left) for k in (1, 2, 3) for left in itertools.combinations(BUGS, k)),
+        ),
+    ),
+    (
+        "The code runs and gives a number. What should the loss be for N pairs of equal vectors? For "
+        "perfect ones?",
+        "One bug is in the normalisation, one in the temperature, one in the labels. Print each step's "
+        "result.",
+        "Each sentence has a length: the last axis. A temperature divides. Row i belongs to column i.",
+    ),
+    FORBIDDEN[:2],
+)
