@@ -207,7 +207,7 @@ except KeyboardInterrupt:
     time.sleep(0.1)
     print("interrupted", [t.name for t in threading.enumerate()])
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=150)
     assert run.stdout == "interrupted ['MainThread']\n", run.stderr
 
 

@@ -79,11 +79,11 @@ def test_the_lock_pins_every_transitive_dependency(python, system):
     while todo:
         requirement = todo.pop()
         name = canonicalize_name(requirement.name)
+        if any(one.operator == "==" for one in requirement.specifier):
+            pinned.add(name)
         if (name, *sorted(requirement.extras)) in seen:
             continue
         seen.add((name, *sorted(requirement.extras)))
-        if any(one.operator == "==" for one in requirement.specifier):
-            pinned.add(name)
         try:
             further = importlib.metadata.requires(name) or []
         except importlib.metadata.PackageNotFoundError:
