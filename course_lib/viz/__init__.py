@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy(
         "live_plot": "live",
         "family_map": "family",
         "attention_playground": "playground",
-    "temperature_playground": "temperature",
+        "temperature_playground": "temperature",
         "tokenizer_playground": "tokenizer_play",
         "fill_mask": "fill_play",
         "use_style": "style",
