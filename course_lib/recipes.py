@@ -83,7 +83,7 @@ def bert_docs(seed: int, device: torch.device) -> Parts:
         max_positions=64,
         n_segments=1,
         pad_id=tokenizer.pad_id,
-        dropout=0.0,  # ten epochs of a small model: it underfits
+        dropout=0.0,  # eight epochs of a small model: it underfits
         pooler=False,
         mlm=True,
     )

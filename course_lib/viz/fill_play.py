@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from course_lib.viz import style
+from course_lib.viz.assets import assets
 from course_lib.viz.frame import View, frame, png
 from course_lib.viz.labels import visible
 
@@ -96,13 +95,8 @@ def _example(model: Any, tokenizer: Any, text: str, top: int) -> dict[str, Any]:
     }
 
 
-@cache
 def _assets() -> tuple[str, str]:
-    folder = Path(__file__).parent
-    colors = {"blue": style.BLUE, "green": style.GREEN, "ink": style.INK, "muted": style.MUTED}
-    variables = ":root{" + "".join(f"--{name}:{color};" for name, color in colors.items()) + "}"
-    css = (folder / "fill_play.css").read_text(encoding="utf-8")
-    return (folder / "fill_play.js").read_text(encoding="utf-8"), variables + css
+    return assets("fill_play", "blue", "green", "ink", "muted")
 
 
 def _still(example: dict[str, Any], title: str) -> bytes:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from course_lib.viz import style
+from course_lib.viz.assets import assets
 from course_lib.viz.frame import View, frame, png
 from course_lib.viz.labels import visible
 
@@ -133,19 +132,8 @@ def _numbers(name: str, given: Any, shape: tuple[int, ...], way_out: str) -> np.
     return np.array([float(str(x)) for x in array.flat]).reshape(shape)
 
 
-@cache
 def _assets() -> tuple[str, str]:
-    folder = Path(__file__).parent
-    colors = {
-        "blue": style.BLUE,
-        "vermillion": style.VERMILLION,
-        "ink": style.INK,
-        "muted": style.MUTED,
-        "rule": style.RULE,
-    }
-    variables = ":root{" + "".join(f"--{name}:{color};" for name, color in colors.items()) + "}"
-    css = (folder / "playground.css").read_text(encoding="utf-8")
-    return (folder / "playground.js").read_text(encoding="utf-8"), variables + css
+    return assets("playground", "blue", "vermillion", "ink", "muted", "rule")
 
 
 def _still(

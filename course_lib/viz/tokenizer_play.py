@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 
 from course_lib.tokenization import BPE, WordPiece
 from course_lib.tokenization.text import CHAR_TO_BYTE, check_text
 from course_lib.viz import style
+from course_lib.viz.assets import assets
 from course_lib.viz.frame import View, frame, png
 from course_lib.viz.labels import visible
 
@@ -112,19 +111,8 @@ def shown(token: str, tokenizer: WordPiece | BPE) -> str:
     return "".join(parts).replace(" ", "␣").replace("›‹", " ")
 
 
-@cache
 def _assets() -> tuple[str, str]:
-    folder = Path(__file__).parent
-    colors = {
-        "blue": style.BLUE,
-        "vermillion": style.VERMILLION,
-        "ink": style.INK,
-        "muted": style.MUTED,
-        "rule": style.RULE,
-    }
-    variables = ":root{" + "".join(f"--{name}:{color};" for name, color in colors.items()) + "}"
-    css = (folder / "tokenizer_play.css").read_text(encoding="utf-8")
-    return (folder / "tokenizer_play.js").read_text(encoding="utf-8"), variables + css
+    return assets("tokenizer_play", "blue", "vermillion", "ink", "muted", "rule")
 
 
 def _still(tokenizers: Mapping[str, WordPiece | BPE], text: str, title: str) -> bytes:
