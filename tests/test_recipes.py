@@ -205,3 +205,26 @@ def test_a_band_follows_the_recipes_schedule_and_stops_where_told():
     ]
     assert band.columns["learning_rate"].high[0] == pytest.approx(rates[0], abs=1e-5)
     assert band.columns["loss"].low[0] < band.columns["loss"].high[0]
+
+
+@pytest.mark.parametrize(("n_tokens", "stride"), [(5, 8), (16, 8), (61, 8), (64, 15), (61, 5), (46, 15)])
+def test_bits_per_byte_score_every_token_once_in_the_first_window_that_holds_it(n_tokens, stride):
+    from course_lib.models import GPT, GPTConfig
+    from course_lib.recipes import docs_bits_per_byte
+
+    class Bytes:
+        def encode(self, text):
+            return list(text.encode())
+
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(128, d_model=16, n_layers=2, n_heads=2, max_positions=16)).double().eval()
+    text = "".join(chr(32 + 7 * i * i % 90) for i in range(n_tokens))
+    ids = torch.tensor(list(text.encode()))
+    bits = 7.0  # the first token: one of 128
+    for place in range(1, n_tokens):
+        first = next(start for start in range(0, n_tokens, stride) if place < start + 16)
+        logits = model(ids[None, first:place]).logits[0, -1]
+        bits -= logits.log_softmax(-1)[ids[place]].item() / torch.tensor(2.0).log().item()
+    assert docs_bits_per_byte(model, Bytes(), text, stride, batch_size=3) == pytest.approx(bits / n_tokens)
+    with pytest.raises(ValueError, match="must overlap, give 1 to 15"):
+        docs_bits_per_byte(model, Bytes(), text, stride=16)
