@@ -62,14 +62,7 @@ def check(exercise_id: str, answer: Any = None, **named: Any) -> Result:
         task = task_of(exercise_id)
     except (LookupError, TypeError):
         return Result("", title="Unknown task", headline=unknown(exercise_id))
-    unit, exercise = find_exercise(exercise_id)
-    result = Result(
-        exercise.id,
-        title=exercise.title,
-        points=exercise.points,
-        link=unit.lesson_link(exercise),
-        section=f"{unit.title}: {exercise.section}",
-    )
+    result = empty_result(exercise_id)
     try:
         with sandbox.usual_settings():
             _grade(result, task, answer, named)
@@ -85,23 +78,56 @@ def check(exercise_id: str, answer: Any = None, **named: Any) -> Result:
     return result
 
 
+def empty_result(exercise_id: str) -> Result:
+    """A result with the task's title, points and link, and nothing judged yet."""
+    unit, exercise = find_exercise(exercise_id)
+    return Result(
+        exercise.id,
+        title=exercise.title,
+        points=exercise.points,
+        link=unit.lesson_link(exercise),
+        section=f"{unit.title}: {exercise.section}",
+    )
+
+
 def _grade(result: Result, task: Task, answer: Any, named: dict[str, Any]) -> None:
     answers = {task.parts[0].name: answer, **named}
     known = [part.name for part in task.parts]
     if strange := [name for name in answers if name not in known]:
         result.headline = f"`check` does not know `{strange[0]}` here. This task takes: {', '.join(known)}."
-    empty = {part.name: why for part in task.parts if (why := _not_there(part, answers.get(part.name)))}
-    trials = _trials(task, answers, empty)
+    trials = make_trials(task, torch.Generator().manual_seed(secrets.randbits(60)))
+    watched = run_trials(task, trials, answers)
+    judge(result, task, trials, missing_parts(task, answers), watched)
+
+
+def missing_parts(task: Task, answers: dict[str, Any]) -> dict[str, str]:
+    """The parts that cannot be run: name -> why."""
+    return {part.name: why for part in task.parts if (why := _not_there(part, answers.get(part.name)))}
+
+
+def run_trials(task: Task, trials: list[Trial], answers: dict[str, Any]) -> sandbox.Watched:
+    """Run the answers on all trials, in a watched thread; each trial keeps what came of it."""
     hidden = tuple(f for p in task.parts for f in (p.reference, *(m.imposter for m in p.misconceptions)))
-    watched = sandbox.run(partial(_run_all, trials, answers), task.forbidden, hidden)
+    return sandbox.run(partial(_run_all, trials, answers), task.forbidden, hidden)
+
+
+def judge(
+    result: Result, task: Task, trials: list[Trial], empty: dict[str, str], watched: sandbox.Watched
+) -> None:
+    """Fill in the result from trials that were run, here or in another process.
+
+    Args:
+        empty: from `missing_parts`.
+        watched: how the run ended, what it printed, and what it called that is forbidden.
+    """
     result.output = "\n".join(watched.output.splitlines()[:12])
     if watched.output_dropped or len(result.output) < len(watched.output.rstrip()):
         result.output += "\n… and more"
-
+    empty = dict(empty)
     for part in task.parts:
         if any(type(t.error) is NotImplementedError for t in trials if t.part is part):
             empty[part.name] = f"`{part.name}` is not written yet: it still raises NotImplementedError."
-    refused = _refusal(task, answers, watched.forbidden)
+    refused = _refusal(task, watched.forbidden)
     seen: dict[int, tuple[str, bool]] = {}
     for trial in trials:
         outside = empty.get(trial.part.name) or refused or _time_up(trial, watched.ended)
@@ -125,8 +151,8 @@ def _grade(result: Result, task: Task, answer: Any, named: dict[str, Any]) -> No
 # ---- running ----
 
 
-def _trials(task: Task, answers: dict[str, Any], empty: dict[str, str]) -> list[Trial]:
-    generator = torch.Generator().manual_seed(secrets.randbits(60))
+def make_trials(task: Task, generator: torch.Generator) -> list[Trial]:
+    """All cases of a task with their inputs; the same seed makes the same inputs."""
     return [
         Trial(part, case, case.inputs(generator), case.call or part.call)
         for part in task.parts
@@ -208,7 +234,7 @@ def _nothing_yet(empty: dict[str, str]) -> str:
     return f"{names} are not written yet. The rows below are what will be checked."
 
 
-def _refusal(task: Task, answers: dict[str, Any], called: list[str]) -> str:
+def _refusal(task: Task, called: list[str]) -> str:
     """Kind words when the answer leans on the finished part."""
     if not called:
         return ""
