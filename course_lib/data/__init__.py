@@ -7,6 +7,7 @@
     numbers         numbers in words in English, French and Korean
     digits          handwritten digits
     word_senses     English sentences with words of two senses
+    few_shot        reviews and headlines to label, for prompts with a few examples
     batching        batches in a fixed order that can be left and taken up again
 
 `from course_lib.data import tiny_town` loads that one and no other. `print(cards())` shows all cards.
@@ -17,7 +18,16 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-SETS = ("tiny_town", "python_docs", "emoji_names", "country_names", "numbers", "digits", "word_senses")
+SETS = (
+    "tiny_town",
+    "python_docs",
+    "emoji_names",
+    "country_names",
+    "numbers",
+    "digits",
+    "word_senses",
+    "few_shot",
+)
 __all__ = [*SETS, "batching", "cards"]
 
 
