@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy(
         "temperature_playground": "temperature",
         "tokenizer_playground": "tokenizer_play",
         "fill_mask": "fill_play",
+        "sampler_playground": "sampler_play",
         "use_style": "style",
     },
 )
