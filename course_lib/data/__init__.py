@@ -8,6 +8,7 @@
     digits          handwritten digits
     word_senses     English sentences with words of two senses
     few_shot        reviews and headlines to label, for prompts with a few examples
+    passages        short stories whose last word needs the whole story
     batching        batches in a fixed order that can be left and taken up again
 
 `from course_lib.data import tiny_town` loads that one and no other. `print(cards())` shows all cards.
@@ -27,6 +28,7 @@ SETS = (
     "digits",
     "word_senses",
     "few_shot",
+    "passages",
 )
 __all__ = [*SETS, "batching", "cards"]
 
