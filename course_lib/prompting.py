@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -130,6 +131,83 @@ def calibrate(log_p: Tensor, content_free: Tensor) -> Tensor:
         )
     bias = content_free.softmax(dim=-1).reshape(-1, log_p.shape[-1]).mean(dim=0).log()
     return (log_p - bias).log_softmax(dim=-1)
+
+
+def few_shot_scores(
+    model: Any,
+    tokenizer: Any,
+    queries: Sequence[str],
+    labels: Sequence[str],
+    examples: Sequence[tuple[str, str]] = (),
+    *,
+    content_free: Sequence[str] = (),
+    template: str = "Input: {input}\nOutput: {output}",
+    **wording: str,
+) -> Tensor:
+    """log p(label | query) behind the examples: `few_shot_prompt`, `score_labels` and `calibrate` in one.
+
+    Args:
+        labels: as the examples write them, without a space before.
+        content_free: inputs that say nothing, such as "N/A", "" and "[MASK]"; when given, the scores are
+            calibrated with them.
+        template, wording: as in `few_shot_prompt`.
+
+    Returns:
+        (n_queries, n_labels), normalised over the labels; the model's answer is ``.argmax(dim=1)``.
+    """
+    gap = " " if template.partition("{output}")[0].endswith(" ") else ""
+    prompts = [
+        few_shot_prompt(examples, query, template=template, **wording) for query in [*queries, *content_free]
+    ]
+    log_p = score_labels(model, tokenizer, prompts, [gap + label for label in labels])
+    log_p, nothing = log_p[: len(queries)], log_p[len(queries) :]
+    return calibrate(log_p, nothing) if content_free else log_p.log_softmax(dim=-1)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A prompt that `search_prompts` tried: the share it got right, and the mean log p of the right label."""
+
+    prompt: Mapping[str, Any]
+    accuracy: float
+    log_p: float
+
+
+def search_prompts(
+    model: Any,
+    tokenizer: Any,
+    candidates: Sequence[Mapping[str, Any]],
+    held_out: Sequence[tuple[str, str]],
+    labels: Sequence[str],
+    *,
+    content_free: Sequence[str] = (),
+) -> list[Found]:
+    """Try every candidate on held-out pairs; the best first. No gradient, no person.
+
+    Accuracy decides, and between equals the mean log p of the right label. The winner's accuracy here is too
+    high, the more so the more candidates there were: report it on pairs that were not searched on (Perez et
+    al. 2021, "True few-shot learning").
+
+    Args:
+        candidates: each the arguments of one prompt, such as {"examples": […], "template": "…",
+            "instruction": "…"}, as in `few_shot_scores`.
+        held_out: pairs of input and right label.
+    """
+    if not candidates or not held_out:
+        raise ValueError(f"{len(candidates)} candidates, {len(held_out)} held-out pairs: give one or more")
+    unknown = {right for _, right in held_out} - set(labels)
+    if unknown:
+        raise ValueError(f"held-out labels {sorted(unknown)} are not among {list(labels)}: give all labels")
+    queries = [query for query, _ in held_out]
+    right = torch.tensor([labels.index(label) for _, label in held_out])
+    found = []
+    for candidate in candidates:
+        scores = few_shot_scores(
+            model, tokenizer, queries, labels, content_free=content_free, **candidate
+        ).cpu()
+        log_p = scores.gather(1, right[:, None]).mean().item()
+        found.append(Found(candidate, (scores.argmax(dim=1) == right).float().mean().item(), log_p))
+    return sorted(found, key=lambda one: (one.accuracy, one.log_p), reverse=True)
 
 
 class _Question:

@@ -9,7 +9,14 @@ from model_twins import random_weights
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from course_lib.models import GPT, T5, Llama, T5Config
-from course_lib.prompting import calibrate, chat_prompt, few_shot_prompt, score_labels
+from course_lib.prompting import (
+    calibrate,
+    chat_prompt,
+    few_shot_prompt,
+    few_shot_scores,
+    score_labels,
+    search_prompts,
+)
 
 REVIEWS = [
     ("a joy from start to end", "positive"),
@@ -212,3 +219,54 @@ def test_a_prompt_without_content_is_calibrated_to_no_preference():
 def test_other_labels_are_refused():
     with pytest.raises(ValueError, match="3 labels without content, 2 with"):
         calibrate(torch.zeros(1, 2), torch.zeros(3))
+
+
+# ---- asking and searching ----
+
+
+def test_few_shot_scores_are_prompts_scored_and_calibrated(tokenizer):
+    theirs, ours = twins("llama")
+    labels = ["positive", "negative"]
+    wording = {"template": TEMPLATE, "instruction": "Judge.", "separator": "\n"}
+    got = few_shot_scores(ours, tokenizer, QUERIES, labels, REVIEWS, content_free=["N/A", ""], **wording)
+    prompts = [few_shot_prompt(REVIEWS, query, **wording) for query in [*QUERIES, "N/A", ""]]
+    rows = [[sum(read_again(theirs, tokenizer, p, f" {label}")) for label in labels] for p in prompts]
+    p = torch.tensor(rows).softmax(-1)
+    expected = p[:-2] / p[-2:].mean(0)
+    torch.testing.assert_close(got.exp(), expected / expected.sum(1, keepdim=True), atol=1e-4, rtol=0)
+    plain = few_shot_scores(ours, tokenizer, QUERIES, labels, REVIEWS, **wording)
+    torch.testing.assert_close(plain.exp(), p[:-2], atol=1e-4, rtol=0)
+
+
+def test_a_template_without_a_space_scores_labels_without_one(tokenizer):
+    theirs, ours = twins("gpt2")
+    got = few_shot_scores(ours, tokenizer, ["a joy"], ["positive", "too"], template="{input}={output}")
+    rows = [[sum(read_again(theirs, tokenizer, "a joy=", label)) for label in ("positive", "too")]]
+    torch.testing.assert_close(got, torch.tensor(rows).log_softmax(-1), atol=1e-4, rtol=0)
+
+
+def test_search_ranks_by_accuracy_then_by_how_sure_the_right_answer_is(tokenizer):
+    _, ours = twins("llama")
+    labels = ["positive", "negative"]
+    candidates = [
+        {"examples": REVIEWS[:n], "template": template}
+        for n in (0, 2, 4)
+        for template in (TEMPLATE, "{input} => {output}")
+    ]
+    found = search_prompts(ours, tokenizer, candidates, REVIEWS, labels)
+    assert [one.prompt for one in found] != candidates and len(found) == 6
+    for one in found:
+        scores = few_shot_scores(ours, tokenizer, [text for text, _ in REVIEWS], labels, **one.prompt)
+        right = torch.tensor([labels.index(label) for _, label in REVIEWS])
+        assert one.accuracy == pytest.approx((scores.argmax(1) == right).float().mean().item())
+        assert one.log_p == pytest.approx(scores[torch.arange(4), right].mean().item(), abs=1e-5)
+    keys = [(one.accuracy, one.log_p) for one in found]
+    assert keys == sorted(keys, reverse=True)
+
+
+def test_a_search_over_nothing_or_for_unknown_labels_is_refused(tokenizer):
+    _, ours = twins("gpt2")
+    with pytest.raises(ValueError, match="0 candidates, 1 held-out pairs"):
+        search_prompts(ours, tokenizer, [], REVIEWS[:1], ["positive"])
+    with pytest.raises(ValueError, match=r"held-out labels \['negative'\] are not among"):
+        search_prompts(ours, tokenizer, [{}], REVIEWS, ["positive"])
