@@ -81,6 +81,14 @@ def pretrain(options: argparse.Namespace) -> int:
     return subprocess.run([sys.executable, "-m", *command], check=False).returncode
 
 
+def class_(options: argparse.Namespace) -> int:
+    from course_lib.grading.classroom.run import grade_class
+
+    pages = Path(options.html) if options.html else None
+    table = Path(options.csv) if options.csv else None
+    return grade_class(Path(options.folder), table, pages, options.unit, options.jobs or 0)
+
+
 def positive(text: str) -> int:
     """A whole number above 0, for argparse."""
     value = int(text)
@@ -95,7 +103,9 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(run, text: str) -> argparse.ArgumentParser:
-        one = commands.add_parser(run.__name__, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        one = commands.add_parser(
+            run.__name__.rstrip("_"), help=text, description=f"{text[0].upper()}{text[1:]}."
+        )
         one.set_defaults(run=run)
         return one
 
@@ -114,6 +124,16 @@ def parser() -> argparse.ArgumentParser:
 
     one = command(reset, "put an exercise back to its start; the answers are kept in a copy beside it")
     one.add_argument("unit", metavar="UNIT", help="for instance 01")
+
+    one = command(class_, "for teachers: grade a folder of submissions, each in a process of its own")
+    one.add_argument("what", choices=["grade"], help="what to do")
+    one.add_argument("folder", metavar="FOLDER", help="notebooks, or a folder a student")
+    one.add_argument("--csv", metavar="FILE", help="write the grades here, a row a student and task")
+    one.add_argument("--html", metavar="FOLDER", help="write the report here: the class, and each student")
+    one.add_argument(
+        "--unit", metavar="UNIT", help="take every notebook as this unit's (found out by itself)"
+    )
+    one.add_argument("--jobs", type=positive, metavar="N", help="submissions at once (one a core)")
 
     one = command(
         pretrain, "train one of the course's own models by its recipe; goes on after an interruption"
