@@ -81,6 +81,28 @@ def pretrain(options: argparse.Namespace) -> int:
     return subprocess.run([sys.executable, "-m", *command], check=False).returncode
 
 
+def check_exercises(options: argparse.Namespace) -> int:
+    import importlib.util
+    import subprocess
+
+    from course_lib.grading.catalog import EXERCISES, find_unit
+    from course_lib.paths import course_root
+
+    if importlib.util.find_spec("pytest") is None:
+        print("The gates need the authors' packages: python start.py test sets them up.", file=sys.stderr)
+        return 1
+    try:
+        units = [find_unit(name) for name in options.units]
+    except LookupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    wanted = [unit.name for unit in units] + [task for task, (unit, _) in EXERCISES.items() if unit in units]
+    arguments = ["-k", " or ".join(wanted)] if wanted else []
+    arguments += [] if options.mutants else ["-m", "not slow"]
+    command = [sys.executable, "-m", "pytest", "-q", "tests/test_exercises.py", *arguments]
+    return subprocess.run(command, cwd=course_root(), check=False).returncode
+
+
 def class_(options: argparse.Namespace) -> int:
     from course_lib.grading.classroom.run import grade_class
 
@@ -104,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
 
     def command(run, text: str) -> argparse.ArgumentParser:
         one = commands.add_parser(
-            run.__name__.rstrip("_"), help=text, description=f"{text[0].upper()}{text[1:]}."
+            run.__name__.rstrip("_").replace("_", "-"), help=text, description=f"{text[0].upper()}{text[1:]}."
         )
         one.set_defaults(run=run)
         return one
@@ -147,6 +169,10 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--band", action="store_true", help="train five seeds; write their curves' band")
     one.add_argument("--nproc", type=positive, default=1, help="processes that train together (1)")
+
+    one = command(check_exercises, "for authors: hold the exercises to their gates")
+    one.add_argument("units", nargs="*", metavar="UNIT", help="only these, for instance 05 (all)")
+    one.add_argument("--mutants", action="store_true", help="try every automatic mutant, not a sample")
 
     one = command(build, "for authors: run the lessons afresh and derive the exercises from the solutions")
     one.add_argument("names", nargs="*", metavar="NAME", help="only these, for instance 01_attention (all)")
