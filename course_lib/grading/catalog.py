@@ -53,6 +53,21 @@ UNITS = (
         ),
     ),
     Unit(
+        "02",
+        "02_transfer_and_self_supervision",
+        "Transfer and self-supervision",
+        (
+            Exercise("transfer.pairs", "Labels out of a text", 5, "Labels made from text"),
+            Exercise("transfer.count", "Count what is trained", 3, "Three ways to transfer"),
+            Exercise("transfer.freeze", "Freeze the body", 5, "Three ways to transfer"),
+            Exercise("transfer.groups", "Two learning rates", 4, "Three ways to transfer"),
+            Exercise("transfer.cosines", "Cosines", 4, "Before and after"),
+            Exercise("transfer.contrast", "InfoNCE", 6, "Contrastive learning"),
+            Exercise("transfer.bug", "Find three bugs", 3, "Contrastive learning"),
+            Exercise("transfer.report", "An honest number", 4, "Is the comparison fair?"),
+        ),
+    ),
+    Unit(
         "03",
         "03_contextual_embeddings_elmo",
         "Contextual embeddings",

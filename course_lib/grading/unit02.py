@@ -1,9 +1,12 @@
 """Unit 02: the checks of every task, by id."""
 
 from course_lib.grading.task import Task
-from course_lib.grading.unit02_contrast import BUG, COSINES, INFO_NCE
-from course_lib.grading.unit02_data import PAIRS, REPORT
-from course_lib.grading.unit02_transfer import COUNT, FREEZE, GROUPS
+from course_lib.grading.unit02_contrast import BUG, INFO_NCE
+from course_lib.grading.unit02_cosines import COSINES
+from course_lib.grading.unit02_freeze import FREEZE
+from course_lib.grading.unit02_groups import COUNT, GROUPS
+from course_lib.grading.unit02_pairs import PAIRS
+from course_lib.grading.unit02_report import REPORT
 
 TASKS: dict[str, Task] = {
     "transfer.pairs": PAIRS,

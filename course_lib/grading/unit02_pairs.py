@@ -1,4 +1,4 @@
-"""Unit 02: labels made from the text, the mean of the real tokens, and how a result is chosen honestly."""
+"""Unit 02: labels made from the text itself."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from course_lib.grading.inputs import normal, sizes, whole
-from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
+from course_lib.grading.inputs import whole
+from course_lib.grading.task import Case, Misconception, Part, Task
 
 NOT_SCORED = -100
 Pair = tuple[Tensor, Tensor]
-
-# ---- pairs of input and label ----
 
 
 def next_reference(ids: Tensor) -> Pair:
@@ -54,8 +52,11 @@ def hidden_inputs(generator: Generator) -> tuple[Tensor, Tensor, int]:
     return ids, chosen, whole(generator, 1, 4)
 
 
-def length_shrinks(got: Pair, ids: Tensor) -> str | None:
-    return None  # the structure was compared already
+def from_the_text(got: Pair, ids: Tensor) -> str | None:
+    """Lengths were compared already; what is in the pair must stand in the text."""
+    inputs, labels = got
+    strange = ~torch.isin(torch.cat([inputs, labels]), ids)
+    return f"{int(strange.sum())} entries do not stand in the text" if strange.any() else None
 
 
 def only_chosen(got: Pair, ids: Tensor, chosen: Tensor, mask_id: int) -> str | None:
@@ -77,7 +78,7 @@ PAIRS = Task(
                     lambda g: (some_ids(g),),
                     "The last token has no next one, and nothing comes before the first.",
                     "Write down the pairs for a text of three tokens.",
-                    judge=length_shrinks,
+                    judge=from_the_text,
                 ),
                 Case(
                     "each label is the token that follows",
@@ -233,118 +234,5 @@ PAIRS = Task(
         "both by `chosen`. neighbour_pairs: two loops over positions and one condition.",
         "`ids[:-1]` leaves out the last. `torch.where(chosen, a, b)` takes a where True. For the pairs, "
         "`range(max(0, i - window), …)` stays inside the text; skip the word itself.",
-    ),
-)
-
-# ---- which run counts? ----
-
-
-def chosen(
-    rate: Callable[[Tensor, Tensor], Tensor] = lambda validation, test: validation.mean(1).argmax(),
-    told: Callable[[Tensor, Tensor, int], Tensor] = lambda validation, test, best: test[best].mean(),
-) -> Callable[[Tensor, Tensor], tuple[int, float]]:
-    """The learning rate taken and the accuracy told, by rules of one's own."""
-
-    def report(validation: Tensor, test: Tensor) -> tuple[int, Tensor]:
-        best = int(rate(validation, test))
-        return best, told(validation, test, best)
-
-    return report
-
-
-def report_reference(validation: Tensor, test: Tensor) -> tuple[int, Tensor]:
-    means = [sum(row) / len(row) for row in validation.tolist()]
-    best = means.index(max(means))
-    return best, torch.tensor(test[best].tolist()).double().mean().to(test.dtype)
-
-
-def runs(generator: Generator) -> tuple[Tensor, Tensor]:
-    """Accuracies of K rates and S seeds. Validation and test disagree on the best, and one seed shines."""
-    K, S = sizes(generator, 2, 4, 7)
-    best, lucky, tempting = torch.randperm(K, generator=generator)[:3].tolist()
-    validation = 60 + normal(generator, K, S)
-    test = 58 + normal(generator, K, S)
-    validation[best] += 6
-    validation[lucky] -= 6
-    validation[lucky, 0] = 90.0
-    test[tempting] += 12
-    test[best, 1] += 9
-    return validation, test
-
-
-def index_only(got: tuple[int, Tensor], validation: Tensor, test: Tensor) -> str | None:
-    best = report_reference(validation, test)[0]
-    return None if got[0] == best else f"rate {got[0]} was taken"
-
-
-def usable(answer: Callable, validation: Tensor, test: Tensor) -> tuple[int, Tensor]:
-    value = answer(validation, test)
-    if type(value) not in (tuple, list) or len(value) != 2:
-        raise Unfit("wanted are two values: the index of the rate, and the accuracy")
-    best, told = value
-    if isinstance(best, Tensor) and best.numel() == 1 and not best.is_floating_point():
-        best = int(best)
-    return best, told
-
-
-REPORT = Task(
-    (
-        Part(
-            "report",
-            report_reference,
-            ("best (an int)", "accuracy (a tensor)"),
-            (
-                Case(
-                    "the rate is taken on validation",
-                    runs,
-                    "Whatever is chosen must be chosen without the test set, and on all seeds.",
-                    "Print `validation.mean(dim=1)`.",
-                    judge=index_only,
-                ),
-                Case(
-                    "the accuracy told is an honest one",
-                    runs,
-                    "The mean over all seeds, on data that chose nothing.",
-                    "Which numbers took part in choosing? They are no longer a fair measure.",
-                    worth=2,
-                ),
-            ),
-            (
-                Misconception(
-                    "chosen-on-test",
-                    "The test set chose the rate",
-                    chosen(rate=lambda validation, test: test.mean(1).argmax()),
-                    "The best of many test scores is partly luck, and the luck is then reported as skill.",
-                    "Would your choice change if the test scores were not there yet?",
-                ),
-                Misconception(
-                    "best-single-run",
-                    "One lucky run decides",
-                    chosen(rate=lambda validation, test: validation.amax(1).argmax()),
-                    "The rate with the best single seed is taken. With more seeds everybody gets lucky once.",
-                    "Print the whole row of the rate you take.",
-                ),
-                Misconception(
-                    "validation-score-told",
-                    "The validation score is told",
-                    chosen(told=lambda validation, test, best: validation[best].mean()),
-                    "That score was the best of several: it is too high on average. Test was kept for this.",
-                    "Compare validation and test of the rate you take.",
-                ),
-                Misconception(
-                    "best-seed-told",
-                    "The best seed is told",
-                    chosen(told=lambda validation, test, best: test[best].max()),
-                    "A reader who runs it again gets an average seed.",
-                    "How many of the seeds reach the number you tell?",
-                ),
-            ),
-            call=usable,
-        ),
-    ),
-    (
-        "Two questions, two sets: which rate to take, and how good it is. Which set may answer which?",
-        "Seeds are chance: average over them (dim 1) before you compare rates.",
-        "The index of the largest mean on validation, as an int; then the mean of that row of test.",
     ),
 )
