@@ -102,6 +102,10 @@ def bag_of_words(ids, token, position, blocks, last_norm):
     return F.linear(last_norm(through(F.embedding(ids, token), blocks)), token)
 
 
+def place_of_the_word(ids, token, position, blocks, last_norm):
+    return F.linear(last_norm(through(F.embedding(ids, token) + F.embedding(ids, position), blocks)), token)
+
+
 def last_block_first(ids, token, position, blocks, last_norm):
     return F.linear(last_norm(through(vectors(ids, token, position), list(reversed(blocks)))), token)
 
@@ -132,6 +136,7 @@ BLOCK = {
         "norm-in-front": like_bert,
         "norm-after-each-block": normed_each_time,
         "no-positions": bag_of_words,
+        "positions-by-token": place_of_the_word,
         "blocks-backwards": last_block_first,
         "softmax-in-the-logits": chances,
     },
@@ -169,6 +174,7 @@ COUNT = {
         "gpt2-no-last-norm": gpt2(last=0),
         "no-biases": gpt2(per_layer=(12, 4)),
         "no-norms": gpt2(per_layer=(12, 9)),
+        "only-matrices": gpt2(per_layer=(12, 0), last=0),
         "norms-without-shift": gpt2(per_layer=(12, 11), last=1),
         "no-output-projection": gpt2(per_layer=(11, 12)),
         "one-layer": gpt2(layers=1),
@@ -434,6 +440,10 @@ def along_the_text(x, weight, eps):
     return rooted(x, weight, (mean_of_squares(x.mT).mT + eps) ** 0.5)
 
 
+def whole_batch(x, weight, eps):
+    return rooted(x, weight, (x.norm() ** 2 / x.numel() + eps) ** 0.5)
+
+
 def plain(x, weight, eps):
     return rooted(x, torch.ones_like(weight), (mean_of_squares(x) + eps) ** 0.5)
 
@@ -541,6 +551,7 @@ MODERN = {
         "sum-of-squares": by_length,
         "no-root": by_the_square,
         "over-the-tokens": along_the_text,
+        "one-for-all": whole_batch,
         "rms-without-weight": plain,
     },
     "rope": {

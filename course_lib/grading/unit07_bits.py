@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from course_lib.grading.inputs import whole
 from course_lib.grading.task import Case, Misconception, Part, Task
-from course_lib.grading.unit07_perplexity import PERPLEXITY
+from course_lib.grading.unit07_perplexity import PERPLEXITY, number
 
 ENGLISH = [
     "the",
@@ -98,7 +98,7 @@ def bits_cases(english: str, hangul: str) -> tuple[Case, ...]:
 PER_BYTE = Part(
     "bits_per_byte",
     bits_like(count_bytes),
-    ("bits per byte, a number",),
+    ("bits per byte",),
     bits_cases(
         "Four tokens of 1 bit each, text `abcd`: what should come out?",
         "Print `len(text)` and `len(text.encode('utf-8'))` for 사과.",
@@ -148,12 +148,13 @@ PER_BYTE = Part(
             "Print `len('a'.encode(…))` with your encoding.",
         ),
     ),
+    call=number,
 )
 
 PER_CHARACTER = Part(
     "bits_per_character",
     bits_like(count_characters),
-    ("bits per character, a number",),
+    ("bits per character",),
     bits_cases(
         "Four tokens of 1 bit each, text `abcd`: what should come out?",
         "Compare with bits per byte: for 사과 it should be three times that.",
@@ -195,6 +196,7 @@ PER_CHARACTER = Part(
             "Print the number you divide by.",
         ),
     ),
+    call=number,
 )
 
 MEASURES = Task(

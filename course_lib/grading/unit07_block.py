@@ -213,16 +213,16 @@ PRE = Part(
 # ---- around the blocks ----
 
 
-def network(n_blocks: int) -> Callable[[Generator], tuple]:
-    """ids (B, T), token (V, D), position (P, D), blocks, last_norm"""
+def network(n_blocks: int, norm: bool = True) -> Callable[[Generator], tuple]:
+    """ids (B, T), token (V, D), position (P, D), blocks, last_norm (which may do nothing)"""
 
     def make(generator: Generator) -> tuple:
         B, T, D, V = sizes(generator, 4, 3, 9)
         mixes = [0.5 * normal(generator, D, D) for _ in range(n_blocks)]
         blocks = [lambda x, mix=mix: x + torch.tanh(x @ mix) for mix in mixes]
-        token, position = normal(generator, V, D), normal(generator, T + 3, D)
+        token, position = normal(generator, V, D), normal(generator, T + V, D)
         ids = torch.randint(V, (B, T), generator=generator)
-        return ids, token, position, blocks, norm_of(generator, D)
+        return ids, token, position, blocks, norm_of(generator, D) if norm else lambda x: x
 
     return make
 
@@ -251,6 +251,12 @@ LOGITS = Part(
     logits_like(),
     ("logits (B, T, V)",),
     (
+        Case(
+            "right without any block, and with a norm that does nothing",
+            network(0, norm=False),
+            "A token's vector plus that of its place, then the token table once more.",
+            "With `blocks = []` and `last_norm = lambda x: x`, which two lines are left?",
+        ),
         Case(
             "right without any block",
             network(0),
@@ -294,6 +300,13 @@ LOGITS = Part(
             logits_like(start=lambda token, position, ids: token[ids]),
             "Attention by itself does not know where a token stands.",
             "Which argument does your function not use?",
+        ),
+        Misconception(
+            "positions-by-token",
+            "Positions are looked up by token",
+            logits_like(start=lambda token, position, ids: token[ids] + position[ids]),
+            "Row t of the table belongs to place t, whichever token stands there.",
+            "Which rows of `position` do you add for the ids 7, 7, 7?",
         ),
         Misconception(
             "blocks-backwards",

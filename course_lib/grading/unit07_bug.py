@@ -13,18 +13,32 @@ from course_lib.grading.task import Case, Misconception, Part, Task
 from course_lib.grading.unit07_block import Step, attention_of, norm_of
 
 
-def gated(attends: bool = True) -> Callable[[Generator], tuple]:
-    """x (B, T, D), then attention, gate, up, down, norm_1, norm_2 as functions"""
+def gated(
+    adds: bool = True, norms: tuple[bool, bool] = (True, True), opens: bool = True
+) -> Callable[[Generator], tuple]:
+    """x (B, T, D), then attention, gate, up, down, norm_1, norm_2 as functions; each may be made harmless."""
 
     def make(generator: Generator) -> tuple:
         B, T, D, width = sizes(generator, 4, 3, 8)
-        attention = attention_of(generator, D) if attends else torch.zeros_like
         gate, up = (normal(generator, D, width) / D**0.5 for _ in range(2))
         down = normal(generator, width, D) / width**0.5
-        maps = tuple(lambda x, matrix=matrix: x @ matrix for matrix in (gate, up, down))
-        return normal(generator, B, T, D), attention, *maps, norm_of(generator, D), norm_of(generator, D)
+        attention = attention_of(generator, D)
+        first, second = (norm_of(generator, D) if norm else same for norm in norms)
+        return (
+            normal(generator, B, T, D),
+            attention if adds else torch.zeros_like,
+            lambda x: x @ gate,
+            (lambda x: x @ up) if opens else (lambda x: torch.ones_like(x @ up)),
+            (lambda x: x @ down) if adds else (lambda x: torch.zeros_like(x @ down)),
+            first,
+            second,
+        )
 
     return make
+
+
+def same(x: Tensor) -> Tensor:
+    return x
 
 
 def gated_like(
@@ -50,10 +64,22 @@ BUG = Task(
             ("x (B, T, D)",),
             (
                 Case(
-                    "right when attention adds nothing",
-                    gated(attends=False),
-                    "SwiGLU: silu of the gate opens or closes what `up` has computed.",
-                    "Let `attention` and `down` be `torch.zeros_like`-like: x should pass unchanged.",
+                    "when no part adds anything, x passes unchanged",
+                    gated(adds=False),
+                    "Only the parts read a normed x; the sum begins with x itself.",
+                    "Follow x through the first two lines when `attention` returns zeros.",
+                ),
+                Case(
+                    "each part has its own norm",
+                    gated(norms=(False, True), opens=False),
+                    "norm_1 stands before attention, norm_2 before the feed-forward network.",
+                    "Is norm_2 used anywhere?",
+                ),
+                Case(
+                    "the gate opens and closes what `up` has computed",
+                    gated(norms=(False, False)),
+                    "SwiGLU: silu of the gate, times `up`.",
+                    "Compare silu(2 · 3) with silu(2) · 3.",
                 ),
                 Case(
                     "right for random parts",

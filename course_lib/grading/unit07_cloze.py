@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from course_lib.grading.task import Case, Misconception, Part, Task
+from course_lib.grading.unit07_perplexity import number
 from course_lib.grading.unit07_words import (
     CONTEXTS,
     RESTS,
@@ -68,7 +69,7 @@ WRONG_CHOICES = {
 
 
 def choices(answer: Callable, logits_of: Model, encode: Encode, stories: list[Story]) -> list[int]:
-    return [answer(logits_of, encode, *one) for one in stories]
+    return [number(answer, logits_of, encode, *one) for one in stories]
 
 
 def stories(language: str) -> Callable[[Generator], tuple[Model, Encode, list[Story]]]:

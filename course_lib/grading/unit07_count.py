@@ -131,6 +131,13 @@ GPT2 = Part(
             "Print the shapes of `nn.LayerNorm(8).parameters()`.",
         ),
         Misconception(
+            "only-matrices",
+            "Only matrices are counted",
+            gpt2_plus(lambda v, p, d, n: -n * 13 * d - 2 * d),
+            "Biases and norms are few, but they are parameters, too.",
+            "Print the names of all parameters of a block.",
+        ),
+        Misconception(
             "norms-without-shift",
             "The norms have no shift",
             gpt2_plus(lambda v, p, d, n: -(2 * n + 1) * d),

@@ -126,6 +126,13 @@ RMS = Part(
             "Print the shape of what you divide by.",
         ),
         Misconception(
+            "one-for-all",
+            "All vectors are divided by one number",
+            rms_like(scale=lambda x, eps: (x.square().mean() + eps).sqrt()),
+            "Without an axis, `mean` runs over the whole batch: every token then depends on all others.",
+            "Print the shape of what you divide by: it should be (…, 1).",
+        ),
+        Misconception(
             "rms-without-weight",
             "The weight is missing",
             rms_like(weigh=lambda x, weight: x),

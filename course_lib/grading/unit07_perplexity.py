@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from course_lib.grading.compare import is_tensor
 from course_lib.grading.inputs import normal, whole
 from course_lib.grading.task import Case, Misconception, Part
 
 Batch = tuple[Tensor, Tensor]  # logits (B, T, V), ids (B, T)
+
+
+def number(answer: Callable, *arguments: Any) -> Any:
+    """What the answer returns; a tensor of one number is as good as the number."""
+    got = answer(*arguments)
+    return got.item() if is_tensor(got) and got.numel() == 1 else got
 
 
 def padded(generator: Generator, lengths: list[int], V: int, pad_id: int, spread: float) -> Batch:
@@ -40,6 +48,11 @@ def one_text(generator: Generator) -> tuple[list[Batch], int]:
     return [padded(generator, [whole(generator, 6, 9)], V, pad_id, 1.0)], pad_id
 
 
+def one_batch(generator: Generator) -> tuple[list[Batch], int]:
+    V, pad_id = whole(generator, 12, 16), whole(generator, 3, 7)
+    return [padded(generator, [7, 3, 5], V, pad_id, 2.0)], pad_id
+
+
 def all_alike(generator: Generator) -> tuple[list[Batch], int]:
     """Every token has the same probability."""
     V, pad_id = whole(generator, 12, 16), whole(generator, 3, 7)
@@ -50,7 +63,7 @@ def all_alike(generator: Generator) -> tuple[list[Batch], int]:
 def more_padding(answer: Callable, batches: list[Batch], pad_id: int) -> tuple[float, float]:
     """The answer as it is, and with two more columns of padding."""
     wider = [(F.pad(logits, (0, 0, 0, 2)), F.pad(ids, (0, 2), value=pad_id)) for logits, ids in batches]
-    return answer(batches, pad_id), answer(wider, pad_id)
+    return number(answer, batches, pad_id), number(answer, wider, pad_id)
 
 
 def padding_is_nothing(got: tuple[float, float], *_: object) -> str | None:
@@ -112,7 +125,7 @@ def perplexity_reference(batches: list[Batch], pad_id: int) -> float:
 PERPLEXITY = Part(
     "perplexity",
     perplexity_reference,
-    ("the perplexity, a number",),
+    ("the perplexity",),
     (
         Case(
             "right for one text",
@@ -129,7 +142,7 @@ PERPLEXITY = Part(
         ),
         Case(
             "padding changes nothing",
-            uneven,
+            one_batch,
             "Padding is no text: it belongs neither in the sum nor in the count.",
             "Append a column of padding to a batch: does the result move?",
             judge=padding_is_nothing,
@@ -225,4 +238,5 @@ PERPLEXITY = Part(
             "Can a perplexity be below 1?",
         ),
     ),
+    call=number,
 )

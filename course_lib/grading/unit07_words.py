@@ -122,6 +122,12 @@ def word_reference(logits_of: Model, encode: Encode, context: str, word: str) ->
     return total
 
 
+def right_word(got: Tensor, *given: object) -> str | None:
+    if torch.isclose(got, word_reference(*given), rtol=1e-4, atol=1e-4):
+        return None
+    return f"returned {float(got):.2f} for `{given[3]}` after `{given[2]}`"
+
+
 WORD = Part(
     "word_log_p",
     word_reference,
@@ -132,12 +138,14 @@ WORD = Part(
             asked("en", several=False),
             "The last row of the context's logits is about the next token: the word, with its space.",
             "Print `encode(' river')` and `encode('river')`.",
+            judge=right_word,
         ),
         Case(
             "right for a word of several tokens",
             asked("en", several=True),
             "p(a b | context) = p(a | context) · p(b | context a): logarithms add up.",
             "Print the row and the token of each step for ` lighthouse`.",
+            judge=right_word,
             worth=2,
         ),
         Case(
@@ -145,6 +153,7 @@ WORD = Part(
             asked("ko", several=True),
             "A stem and its particle are two tokens, 등대 and 에서; both have to be predicted.",
             "Print `encode(' 등대에서')`.",
+            judge=right_word,
         ),
     ),
     (
