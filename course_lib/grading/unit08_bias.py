@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import permutations
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from course_lib.grading.inputs import whole
 from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
-from course_lib.grading.unit08_luck import all_different
+from course_lib.grading.unit08_common import all_different, number, one_of
 
 # ---- measure ----
 
@@ -94,7 +95,7 @@ EFFECTS_WRONG = (
         "positive-for-majority",
         "The positive label is counted, whichever has the majority",
         effects_like(majority_like(label=lambda orders: torch.ones_like(orders[:, 0]))),
-        "In some runs the negative examples are more. Without them you measure a liking for *positive*.",
+        "In some runs the negative examples are more. Without them you measure a liking for positive.",
         "For N N N P, which label do you count?",
     ),
     Misconception(
@@ -123,7 +124,7 @@ EFFECTS_WRONG = (
         "no-comparison",
         "Only runs with a positive end are counted",
         effects_like(recency=recency_like(baseline=False)),
-        "A model that likes *positive* anyway would look as if it followed the last example. Compare with "
+        "A model that likes positive anyway would look as if it followed the last example. Compare with "
         "the runs that end in a negative one.",
         "Try a model that always answers positive.",
     ),
@@ -146,35 +147,38 @@ EFFECTS_WRONG = (
 measured = all_different(runs, [effects_like(), *(one.imposter for one in EFFECTS_WRONG)])
 
 
-def half(index: int) -> Callable[..., str | None]:
-    def judge(got: tuple[Tensor, Tensor], *given: Tensor) -> str | None:
-        right = effects_like()(*given)[index]
-        close = torch.isclose(got[index].double(), right.double(), atol=1e-5)
-        return None if bool(close) else f"returned {float(got[index]):.3g}"
+BOTH = ("majority", "recency")
 
-    return judge
+
+def to_number(value: Any) -> Any:
+    """A float, rounded so that the order of a sum does not show."""
+    value = number(value)
+    return round(float(value), 5) if type(value) in (int, float) else value
+
+
+def effect(index: int, name: str, idea: str, experiment: str) -> Case:
+    call = one_of(index, BOTH, to_number)
+    return Case(name, measured, idea, experiment, call=call, names=BOTH[index : index + 1])
 
 
 EFFECTS = Part(
     "effects",
     effects_like(),
-    ("majority, a tensor without axes ()", "recency, a tensor without axes ()"),
+    BOTH,
     (
-        Case(
+        effect(
+            0,
             "the pull of the majority",
-            measured,
             "In the runs whose examples are not balanced: how often does the answer equal the label of most "
             "examples?",
             "Take two runs, P P P N and P N P N, with two answers each, and count by hand.",
-            judge=half(0),
         ),
-        Case(
+        effect(
+            1,
             "the pull of the last example",
-            measured,
             "In the balanced runs: the share of positive answers after a positive last example minus that "
             "after a negative one.",
             "Which number should a model get that always answers positive? And one that copies?",
-            judge=half(1),
         ),
     ),
     EFFECTS_WRONG,
@@ -354,7 +358,7 @@ DESIGN = Part(
         Case(
             "the first label tells nothing of the last",
             lambda generator: (),
-            "Else a model that copies the *first* label gets a recency effect, as you predicted above.",
+            "Else a model that copies the first label gets a recency effect, as you predicted above.",
             "Compute the effect of the model `copies_first` for your orders.",
             judge=untangled,
         ),

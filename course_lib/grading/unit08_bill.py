@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from course_lib.grading.inputs import whole
 from course_lib.grading.task import Case, Misconception, Part, Task
+from course_lib.grading.unit08_common import number, one_of
 
 
 def purchase(generator: Generator) -> tuple[Tensor, Tensor, float, float, float]:
@@ -65,16 +66,20 @@ def left(*bugs: str) -> Misconception:
     return Misconception("bug-left-" + "-".join(bugs), title, bill_like(**changed), why, TRY[bugs[0]])
 
 
+NAMES = ("epochs (K,)", "operations (a float)", "kilowatt-hours (a float)")
+
+
 def row(name: str, part: int, idea: str, experiment: str) -> Case:
-    def judge(got: tuple[Tensor, float, float], *given: object) -> str | None:
-        mine, right = (torch.as_tensor(one[part]).double() for one in (got, bill_like()(*given)))
+    def judge(got: Tensor | float, *given: object) -> str | None:
+        mine, right = (torch.as_tensor(one).double() for one in (got, bill_like()(*given)[part]))
         ratio = (mine / right).flatten()
         if torch.allclose(ratio, torch.ones_like(ratio), rtol=1e-4):
             return None
         factors = ", ".join(f"{float(r):.3g}" for r in ratio[:3])
-        return f"they are {factors} times what they should be"
+        return f"{factors} times what it should be"
 
-    return Case(name, purchase, idea, experiment, judge=judge)
+    call = one_of(part, NAMES, number)
+    return Case(name, purchase, idea, experiment, judge=judge, call=call, names=NAMES[part : part + 1])
 
 
 BUG = Task(
@@ -82,7 +87,7 @@ BUG = Task(
         Part(
             "repaired",
             bill_like(),
-            ("epochs (K,)", "flops (a float)", "kilowatt-hours (a float)"),
+            NAMES,
             (
                 row("how often each source is read", 0, WHY["epochs"], TRY["epochs"]),
                 row("operations of the whole training", 1, WHY["flops"], TRY["flops"]),

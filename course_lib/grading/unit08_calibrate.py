@@ -183,7 +183,7 @@ CALIBRATED = Part(
             "probability-for-logarithm",
             "The bias is subtracted as a probability from a logarithm",
             calibrated_like(lambda log_p, free: (log_p - free).exp()),
-            "Dividing probabilities is subtracting *logarithms*: log p - log free. Here free itself is "
+            "Dividing probabilities is subtracting logarithms: log p - log free. Here free itself is "
             "subtracted, a number between 0 and 1.",
             "Compare `0.2 / 0.1` with `math.exp(math.log(0.2) - 0.1)`.",
         ),

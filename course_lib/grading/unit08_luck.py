@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
 
 import torch
 from torch import Generator, Tensor
 
-from course_lib.grading.compare import same
 from course_lib.grading.inputs import whole
 from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
+from course_lib.grading.unit08_common import all_different, number, several
 
 # ---- choose ----
 
@@ -28,20 +27,6 @@ def choose_like(
 
 def both(dev: Tensor, test: Tensor) -> Tensor:
     return torch.cat([dev, test], dim=1)
-
-
-def all_different(make: Callable[[Generator], tuple], functions: list[Callable]) -> Callable[..., tuple]:
-    """Draw until the functions give different results: no mistake looks right, or like another, by luck."""
-
-    def different(generator: Generator) -> tuple:
-        for _ in range(10_000):
-            given = make(generator)
-            results = [function(*given) for function in functions]
-            if not any(same(one, other) for one, other in combinations(results, 2)):
-                return given
-        raise RuntimeError("no inputs found that tell all mistakes apart")
-
-    return different
 
 
 def right_or_not(generator: Generator) -> tuple[Tensor, Tensor]:
@@ -107,6 +92,13 @@ CHOOSE_WRONG = (
 election = all_different(right_or_not, [choose_like(), *(one.imposter for one in CHOOSE_WRONG)])
 
 
+CHOSEN = ("the chosen prompt (an int)", "its accuracy on test (a float)")
+
+
+def plainly(answer: Callable, dev: Tensor, test: Tensor) -> tuple:
+    return tuple(map(number, several(answer(dev, test), CHOSEN)))
+
+
 def tied(generator: Generator) -> tuple[Tensor, Tensor]:
     """Two prompts equally good on dev, the first of them worse on test."""
     dev, test = right_or_not(generator)
@@ -120,7 +112,7 @@ def tied(generator: Generator) -> tuple[Tensor, Tensor]:
 CHOOSE = Part(
     "choose",
     choose_like(),
-    ("the chosen prompt (an int)", "its accuracy on test (a float)"),
+    CHOSEN,
     (
         Case(
             "dev chooses",
@@ -132,7 +124,7 @@ CHOOSE = Part(
                 if got[0] == choose_like()(dev, test)[0]
                 else f"prompt {got[0]} is chosen; on dev it is right {int(dev[got[0]].sum())} times, another "
                 f"{int(dev.sum(1).max())} times"
-                if type(got[0]) is int and 0 <= got[0] < len(dev)
+                if 0 <= got[0] < len(dev)
                 else f"{got[0]!r} is no prompt"
             ),
         ),
@@ -143,13 +135,14 @@ CHOOSE = Part(
             "On which items is your accuracy a mean?",
         ),
         Case(
-            "of equals the first",
+            "between equals, the first",
             tied,
             "Two prompts may be equally good on dev; test must not decide between them.",
             "Try two equal rows of dev.",
         ),
     ),
     CHOOSE_WRONG,
+    call=plainly,
 )
 
 # ---- resample ----
@@ -322,7 +315,7 @@ DIFFERENCE_WRONG = (
         "ninety-percent",
         "The interval covers 90 %",
         lambda a, b, draws: paired(a, b, draws, 0.05, 0.95),
-        "Five percent cut off at *each* end leave 90. For 95 % cut 2.5 at each end.",
+        "Five percent cut off at each end leave 90. For 95 % cut 2.5 at each end.",
         "How many of the R differences lie outside?",
     ),
     Misconception(
@@ -337,7 +330,7 @@ DIFFERENCE_WRONG = (
         "The percentiles are those of single items",
         lambda a, b, draws: ends(b.float() - a.float()),
         "A single item is right or wrong, so this is mostly from -1 to 1. Wanted is the spread of the "
-        "*mean* over the items.",
+        "mean over the items.",
         "Use `draws`: a mean for each of its rows.",
     ),
     Misconception(

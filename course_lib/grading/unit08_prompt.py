@@ -218,7 +218,7 @@ SHOTS = Part(
             judge=not_shown,
         ),
         Case(
-            "k examples all the same",
+            "still k examples",
             pool_with_twins,
             "Leave out first, then take the first k of the rest.",
             "Print `len` of what you return.",

@@ -16,7 +16,8 @@ from course_lib.grading.task import Case, Misconception, Part, Task
 def drawn(generator: Generator) -> tuple[Tensor, Tensor, int]:
     """segments (B, W), periods (B,) that all differ, T: at least two whole segments and a bit."""
     W = whole(generator, 11, 13)
-    periods = torch.tensor(sizes(generator, 4, 4, 9))
+    ordered = sorted(sizes(generator, 4, 4, 9))
+    periods = torch.tensor([ordered[i] for i in (2, 0, 3, 1)])  # the first is neither shortest nor longest
     segments = torch.stack([torch.randperm(80, generator=generator)[:W] + 10 for _ in periods])
     return segments, periods, 2 * int(periods.max()) + whole(generator, 2, 4)
 
@@ -269,13 +270,13 @@ def attended(generator: Generator) -> tuple[Tensor]:
 
 def attended_twice(generator: Generator) -> tuple[Tensor, int]:
     B, H, period = sizes(generator, 3, 3, 6)
-    return causal_weights(generator, B, H, 2 * period + whole(generator, 1, 2)), period
+    return causal_weights(generator, B, H, 2 * period), period
 
 
 def pure_heads(generator: Generator) -> tuple[Tensor, int]:
     """Four heads that do one thing each: continue, previous token, same token, itself."""
     period = whole(generator, 4, 6)
-    T = 3 * period
+    T = 2 * period
     weights = torch.zeros(2, 4, T, T)
     for t in range(T):
         back = {0: period - 1, 1: 1, 2: period, 3: 0}
@@ -348,7 +349,7 @@ PREVIOUS = Part(
             "weight-on-the-next",
             "Rows and columns are swapped",
             score_like(flipped(previous)),
-            "Rows are queries, columns are keys. This asks how much a token looks at the *next* one: under "
+            "Rows are queries, columns are keys. This asks how much a token looks at the next one: under "
             "a causal mask always 0.",
             "Try `torch.arange(9).view(3, 3).diagonal(offset=…)` with -1, 0 and 1.",
         ),
@@ -393,7 +394,7 @@ INDUCED = Part(
         Case(
             "right for every head",
             attended_twice,
-            "From t, the same token stood at t - P. An induction head looks at what came *after* it.",
+            "From t, the same token stood at t - P. An induction head looks at what came after it.",
             "For P = 3: at which key should position 4 look? Write out the tokens a b c a b c.",
             worth=2,
         ),
