@@ -253,6 +253,10 @@ SEGMENTS = Task(
         "`torch.full_like(ids, -100)`, put `ids[:, 1:]` into all columns but the last, and hide with "
         "`masked_fill` what lies below the period.",
     ),
+    (
+        "course_lib.objectives.induction.repeated_segments",
+        "course_lib.objectives.induction.times_seen",
+    ),
 )
 
 # ---- induction ----
@@ -475,5 +479,9 @@ INDUCTION = Task(
         "The same token stood P back, and what followed it P - 1 back.",
         "`diagonal(offset=1 - period, …)`, without its first entry (position P - 1), and the mean over axes "
         "0 and 2.",
+    ),
+    (
+        "course_lib.heads.previous_token_scores",
+        "course_lib.heads.induction_scores",
     ),
 )
