@@ -71,7 +71,7 @@ PREFIX = Part(
             "prefix-sees-all",
             "The prefix sees the answer",
             prefix_like(lambda i, j, prefix: j <= i or i < prefix),
-            "Rows and columns are mixed up: whole rows are True. The *columns* of the prefix are what all "
+            "Rows and columns are mixed up: whole rows are True. The columns of the prefix are what all "
             "may see.",
             "Print the first row: how far does it reach?",
         ),

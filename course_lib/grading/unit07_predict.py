@@ -67,7 +67,7 @@ PREDICTED = Part(
         number_case(
             "cached",
             "numbers kept for each token",
-            "A key and a value, in each layer, for each *key* head.",
+            "A key and a value, in each layer, for each key head.",
             "Which tensors of a layer are needed again at the next token?",
         ),
         number_case(
