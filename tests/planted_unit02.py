@@ -312,6 +312,9 @@ CONTRAST = {
         "sign-lost": likelihood,
         "not-normalised": lambda u, v, temperature: both_ways(dots(u, v) / temperature),
         "wrong-axis": by_the_batch,
+        "whole-matrix": lambda u, v, temperature: both_ways(
+            dots(u, v) / torch.linalg.norm(u) / torch.linalg.norm(v) / temperature
+        ),
         "labels-all-zero": lambda u, v, temperature: both_ways(scaled(u, v, temperature), at=0),
         "softmax-twice": soft_and_soft,
         "partner-left-out": rivals_only,

@@ -325,6 +325,11 @@ def side_by_side(*given):
     return torch.cat(parts_of(*given[:5]), dim=2)
 
 
+def whole_table(ids, segments, token, segment, position, *norm):
+    t, s, _ = parts_of(ids, segments, token, segment, position)
+    return normalised(t + s + position[None], *norm)
+
+
 def louder(*given):
     t, s, p = parts_of(*given[:5])
     return normalised(t * t.size(-1) ** 0.5 + s + p, *given[5:])
@@ -368,6 +373,7 @@ def mean_of_three(*given):
 EMBED = {
     "embed": {
         "concatenated": side_by_side,
+        "positions-not-cut": whole_table,
         "scaled-by-root": louder,
         "no-norm": raw,
         "norm-of-each": three_norms,

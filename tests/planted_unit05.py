@@ -20,6 +20,8 @@ def one_token(token, is_special, mask_id, choice, fate, other, bugs):
     eligible = {"special": True, "markers": is_special}.get(bugs, not is_special)
     chosen = eligible and choice < 0.15
     swap_to = 1.0 if bugs == "no-keeping" else 0.9
+    if bugs == "overwritten" and chosen and fate < 0.8:
+        return other, token
     new = token
     if (chosen or bugs == "masks") and (fate < 0.8 or bugs == "all-masked"):
         new = mask_id
@@ -74,6 +76,7 @@ MASKING = {
         "inverted-labels": hide_with("not-chosen"),
         "labels-of-the-damaged": hide_with("damaged"),
         "always-mask": hide_with("all-masked"),
+        "mask-overwritten": hide_with("overwritten"),
         "the-rest-is-swapped": hide_with("no-keeping"),
     },
     "epochs": {

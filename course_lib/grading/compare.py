@@ -162,10 +162,14 @@ def values(got: Any, want: Any, returns: tuple[str, ...] = ()) -> str | None:
         bad = ~got.isfinite() & want.isfinite()
         if bad.any():
             word = "NaN" if got[bad].isnan().any() else "infinite"
+            if not got.dim():
+                return f"returned {'NaN' if word == 'NaN' else 'an infinite number'}"
             return f"{int(bad.sum())} of {got.numel()} numbers are {word}, {_place(bad)}"
         wrong = ~torch.isclose(got, want, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
     if not wrong.any():
         return None
+    if not got.dim():
+        return f"returned {got.item():.6g}"
     return f"{int(wrong.sum())} of {wrong.numel()} {_things(want)} differ, {_place(wrong)}"
 
 
@@ -213,7 +217,7 @@ def _things(tensor: Tensor) -> str:
 
 def _place(where: Tensor) -> str:
     first = where.nonzero()[0].tolist()
-    return f"the first at [{', '.join(map(str, first))}]" if first else "the only one"
+    return f"the first at [{', '.join(map(str, first))}]"
 
 
 def _direction(got: int, want: int) -> str:

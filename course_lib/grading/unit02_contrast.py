@@ -63,20 +63,11 @@ def cold(generator: Generator) -> tuple[Tensor, Tensor, float]:
     return first, first.roll(1, dims=0) + 0.1 * normal(generator, *first.shape), 0.004
 
 
-def survives(got: Tensor, first: Tensor, second: Tensor, temperature: float) -> str | None:
+def survives(got: Tensor, *_: object) -> str | None:
+    """Only overflow is looked for; whether the loss is right is another row's business."""
     if not got.isfinite():
         return "the loss is NaN or infinite"
-    right = float(written_out_stable(first, second, temperature))
-    return (
-        None
-        if abs(float(got) - right) <= 1e-3 * max(1.0, abs(right))
-        else "the loss is finite, but not right"
-    )
-
-
-def written_out_stable(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    s = cosine_reference(first.double(), second.double()) / temperature
-    return (s.logsumexp(1) + s.logsumexp(0) - 2 * s.diagonal()).mean() / 2
+    return None if got > 1 else f"the loss is {float(got):.3g}, although nobody finds their partner"
 
 
 def after_a_step(
@@ -102,7 +93,7 @@ def exchanged(answer: Callable, first: Tensor, second: Tensor, temperature: floa
 
 
 def alike(got: tuple[Tensor, Tensor], *_: object) -> str | None:
-    return None if abs(float(got[0] - got[1])) < 1e-4 else f"{got[0]:.3f} one way, {got[1]:.3f} the other"
+    return None if abs(float(got[0] - got[1])) < 2e-5 else f"{got[0]:.5f} one way, {got[1]:.5f} the other"
 
 
 CASES = (
@@ -191,6 +182,13 @@ IDEAS = (
         "Print the norms along the last axis after your normalisation.",
     ),
     Misconception(
+        "whole-matrix",
+        "Divided by the length of the whole matrix",
+        variant(normalise=lambda x: x / x.norm()),
+        "`norm()` without an axis gives one number for all vectors together: the cosines are far too small.",
+        "Print the shape of what you divide by.",
+    ),
+    Misconception(
         "labels-all-zero",
         "Everybody's partner is the first",
         variant(labels=zeros),
@@ -223,7 +221,8 @@ INFO_NCE = Task(
                 Case(
                     "a very low temperature",
                     cold,
-                    "exp of a large score is beyond float32: let cross_entropy or logsumexp do the softmax.",
+                    "Here everybody's nearest is the wrong one, so the loss is large. exp of such scores is "
+                    "beyond float32: let cross_entropy or logsumexp do the softmax.",
                     "Print `torch.exp(torch.tensor(250.0))`.",
                     judge=survives,
                     telling=False,

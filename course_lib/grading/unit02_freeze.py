@@ -192,7 +192,8 @@ FREEZE = Task(
                     "nothing-done",
                     "The model is as it was",
                     freezing(lambda model: (), lambda model: None),
-                    "Nothing is frozen and every module is in training mode. Was a copy changed?",
+                    "Nothing is frozen and every module is in training mode. Was a copy changed, or an "
+                    "attribute set on the module? `model.body.requires_grad = False` reaches no parameter.",
                     "Print `model.body.training`, and `requires_grad` of the body's parameters.",
                 ),
                 Misconception(

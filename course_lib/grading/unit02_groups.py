@@ -32,6 +32,8 @@ def found_rates(answer: Callable, *given: Any) -> Tensor:
     for group in groups:
         if "params" not in group or "lr" not in group:
             raise Unfit('each dict needs the keys "params" and "lr"')
+        if isinstance(group["params"], nn.Module):
+            raise Unfit('"params" holds a module; an optimizer wants its parameters')
         members = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
         for parameter in members:
             if id(parameter) not in place:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from course_lib.grading.compare import values
 from course_lib.grading.inputs import normal, sizes, whole
 from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
 
@@ -176,6 +177,12 @@ def index_only(got: tuple[int, Tensor], validation: Tensor, test: Tensor) -> str
     return None if got[0] == best else f"rate {got[0]} was taken"
 
 
+def honest(got: tuple[int, Tensor], validation: Tensor, test: Tensor) -> str | None:
+    """The accuracy alone: the index has a row of its own."""
+    wrong = values(got[1], report_reference(validation, test)[1])
+    return f"the accuracy told is {float(got[1]):.2f}" if wrong else None
+
+
 def usable(answer: Callable, validation: Tensor, test: Tensor) -> tuple[int, Tensor]:
     value = answer(validation, test)
     if type(value) not in (tuple, list) or len(value) != 2:
@@ -207,6 +214,7 @@ REPORT = Task(
                     "The mean over all seeds, on data that chose nothing.",
                     "Which numbers took part in choosing? They are no longer a fair measure.",
                     worth=2,
+                    judge=honest,
                 ),
             ),
             (

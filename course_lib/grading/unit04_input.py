@@ -237,6 +237,11 @@ def summed(
     return embed
 
 
+def all_positions(ids, segments, token, segment, position, gain, bias, eps):  # type: ignore[no-untyped-def]
+    x = token[ids] + segment[segments] + position
+    return F.layer_norm(x, x.shape[-1:], gain, bias, eps)
+
+
 def norm_each(ids, segments, token, segment, position, gain, bias, eps):  # type: ignore[no-untyped-def]
     parts = token[ids], segment[segments], position[: ids.shape[1]]
     return sum(F.layer_norm(x, x.shape[-1:], gain, bias, eps) for x in parts)
@@ -330,6 +335,13 @@ EMBED = Task(
                     "BERT adds them: d numbers in, d numbers out. The tables have the same width for "
                     "that reason.",
                     "Print the last size of your result and of `token`.",
+                ),
+                Misconception(
+                    "positions-not-cut",
+                    "All rows of the table of positions are added",
+                    all_positions,
+                    "The table has a row for every place there may be. A text of T tokens needs the first T.",
+                    "Print `position.shape` and `ids.shape`.",
                 ),
                 Misconception(
                     "scaled-by-root",

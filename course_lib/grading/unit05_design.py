@@ -122,12 +122,20 @@ def counts(n: int, of_all: bool = False) -> dict[str, int]:
 
 
 def count_case(key: str, idea: str, experiment: str) -> Case:
+    def told(answer: Callable) -> int:
+        got = answer()
+        if type(got) is not dict or key not in got:
+            raise Unfit("wanted is a dict with the keys chosen, masked, random, kept and scored")
+        return got[key]
+
     return Case(
         f"{key} tokens",
         lambda generator: (),
         idea,
         experiment,
-        judge=lambda got: None if got[key] == counts(20_000)[key] else f"predicted were {got[key]:,}",
+        judge=lambda got: None if got == counts(20_000)[key] else f"predicted were {got:,}",
+        call=told,
+        names=(f"{key} (an int)",),
     )
 
 

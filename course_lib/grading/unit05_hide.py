@@ -173,6 +173,16 @@ HIDE = Part(
             "What becomes of a chosen token with a fate of 0.95?",
         ),
         Misconception(
+            "mask-overwritten",
+            "[MASK] is overwritten by the swap",
+            hide_like(
+                masked=lambda chosen, fate: chosen & False,
+                swapped=lambda chosen, fate: chosen & (fate < 0.9),
+            ),
+            "A fate below 0.8 is below 0.9, too: what was hidden a line earlier is swapped after all.",
+            "Count `(inputs == mask_id).sum()`.",
+        ),
+        Misconception(
             "the-rest-is-swapped",
             "No chosen token stays as it is",
             hide_like(swapped=lambda chosen, fate: chosen & (fate >= 0.8)),

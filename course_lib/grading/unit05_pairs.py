@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -140,6 +141,18 @@ def next_like(
     return example
 
 
+def right_example(got: tuple[int, int], *given: Any) -> str | None:
+    want = next_like()(*given)
+    if tuple(got) == want:
+        return None
+    which = " and ".join(
+        f"{name} {told}"
+        for name, told, right in zip(("sentence", "label"), got, want, strict=True)
+        if told != right
+    )
+    return f"returned {which}"
+
+
 def stranger_is_strange(got: tuple[int, int], documents: list, d: int, *_: object) -> str | None:
     if got[0] in documents[d]:
         return f"the sentence {got[0]} is one of the same document"
@@ -156,12 +169,14 @@ NEXT = Part(
             documents_and_draw(True),
             "The course takes the released code's convention: 0 is *is next*.",
             "Call it with coin = True and print what comes back.",
+            judge=right_example,
         ),
         Case(
             "tails: a drawn sentence, with label 1",
             documents_and_draw(False),
             "draw = (o, s) is sentence s of the o-th *other* document: count without document d.",
             "With d = 1 the others are documents 0, 2, 3, …: which is the one with o = 1?",
+            judge=right_example,
             worth=2,
         ),
         Case(
