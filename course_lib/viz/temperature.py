@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from course_lib.viz import style
+from course_lib.viz.assets import assets
 from course_lib.viz.frame import View, frame, png
 from course_lib.viz.labels import visible
 
@@ -113,13 +112,8 @@ def _matrix(given: Any) -> np.ndarray:
     return found.clip(-1, 1).round(4)
 
 
-@cache
 def _assets() -> tuple[str, str]:
-    folder = Path(__file__).parent
-    colors = {"blue": style.BLUE, "vermillion": style.VERMILLION, "ink": style.INK, "muted": style.MUTED}
-    variables = ":root{" + "".join(f"--{name}:{color};" for name, color in colors.items())
-    css = (folder / "temperature.css").read_text(encoding="utf-8")
-    return (folder / "temperature.js").read_text(encoding="utf-8"), f"{variables}--rule:{style.RULE}}}{css}"
+    return assets("temperature", "blue", "vermillion", "ink", "muted", "rule")
 
 
 def _still(
