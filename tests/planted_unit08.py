@@ -594,6 +594,9 @@ BIAS = {
         "ties-have-a-majority": effects_with(lambda runs: pulled(runs, use=lambda order: True)),
         "minority-counted": effects_with(lambda runs: pulled(runs, label=lambda order: int(sum(order) < 2))),
         "positive-for-majority": effects_with(lambda runs: pulled(runs, label=lambda order: 1)),
+        "only-positive-majorities": effects_with(
+            lambda runs: pulled(runs, use=lambda order: sum(order) >= 3)
+        ),
         "first-example-for-last": effects_with(recency=lambda runs: minus(recent(runs, place=0))),
         "recency-sign": effects_with(recency=lambda runs: -minus(recent(runs))),
         "agreement-for-recency": effects_with(recency=repeats_the_last),

@@ -99,6 +99,14 @@ EFFECTS_WRONG = (
         "For N N N P, which label do you count?",
     ),
     Misconception(
+        "only-positive-majorities",
+        "Only runs with a positive majority are counted",
+        effects_like(majority_like(counted=lambda ones: ones > 2)),
+        "A model that always says positive would look as if it followed the majority. Count the runs with a "
+        "negative majority, too.",
+        "Try a model that always answers positive.",
+    ),
+    Misconception(
         "first-example-for-last",
         "The first example is taken for the last",
         effects_like(recency=recency_like(column=0)),
@@ -233,7 +241,7 @@ def model_case(name: str, idea: str, experiment: str) -> Case:
         judge=lambda got: (
             None
             if abs(got[name] - measured_effects()[name]) < 0.015
-            else f"you predict {got[name]:g}; counted out, it is another number"
+            else f"for {name} you predict {got[name]:g}; counted out, it is another number"
         ),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
+from course_lib.grading.compare import short
 from course_lib.grading.inputs import whole
 from course_lib.grading.task import Case, Misconception, Part, Task
 from course_lib.grading.unit08_common import number, one_of
@@ -47,8 +48,8 @@ LEFT = {
 }
 WHY = {
     "epochs": "An epoch is one reading of a source: tokens drawn from it, divided by its size.",
-    "flops": "2 operations a parameter and token are the forward pass; the backward pass costs twice that "
-    "again. Training takes 6.",
+    "flops": "2 operations a parameter and token are the forward pass; the backward pass costs twice as "
+    "much. Training takes 6.",
     "kwh": "A kilowatt-hour is 1,000 watts for 3,600 seconds: 3.6 million joules.",
 }
 TRY = {
@@ -60,7 +61,7 @@ TRY = {
 
 def left(*bugs: str) -> Misconception:
     what = " and ".join(LEFT[bug][0] for bug in bugs)
-    title = f"One bug is left: {what}" if len(bugs) == 1 else f"{len(bugs)} bugs are left: {what}"
+    title = f"A bug is left: {what}" if len(bugs) == 1 else f"{len(bugs)} bugs are left: {what}"
     changed = {key: value for bug in bugs for key, value in LEFT[bug][1].items()}
     why = " ".join(WHY[bug] for bug in bugs)
     return Misconception("bug-left-" + "-".join(bugs), title, bill_like(**changed), why, TRY[bugs[0]])
@@ -76,8 +77,9 @@ def row(name: str, part: int, idea: str, experiment: str) -> Case:
         if torch.allclose(ratio, torch.ones_like(ratio), rtol=1e-4):
             return None
         factors = ", ".join(f"{float(r):.3g}" for r in ratio[:3])
-        return f"{factors} times what it should be"
+        return f"{what}: {factors} times what it should be"
 
+    what = short(NAMES[part])
     call = one_of(part, NAMES, number)
     return Case(name, purchase, idea, experiment, judge=judge, call=call, names=NAMES[part : part + 1])
 

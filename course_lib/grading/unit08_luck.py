@@ -99,6 +99,22 @@ def plainly(answer: Callable, dev: Tensor, test: Tensor) -> tuple:
     return tuple(map(number, several(answer(dev, test), CHOSEN)))
 
 
+def chosen_by_dev(got: tuple, dev: Tensor, test: Tensor) -> str | None:
+    if not 0 <= got[0] < len(dev):
+        return f"{got[0]} is chosen; the prompts are numbered 0 to {len(dev) - 1}"
+    if got[0] == choose_like()(dev, test)[0]:
+        return None
+    mine, best = int(dev[got[0]].sum()), int(dev.sum(1).max())
+    return f"prompt {got[0]} is chosen; on dev it is right {mine} times, another one {best} times"
+
+
+def reported(got: tuple, dev: Tensor, test: Tensor) -> str | None:
+    best, accuracy = choose_like()(dev, test)
+    if got[0] == best and abs(got[1] - accuracy) < 1e-5:
+        return None
+    return f"prompt {got[0]} is reported with {got[1]:.4g}"
+
+
 def tied(generator: Generator) -> tuple[Tensor, Tensor]:
     """Two prompts equally good on dev, the first of them worse on test."""
     dev, test = right_or_not(generator)
@@ -119,26 +135,21 @@ CHOOSE = Part(
             election,
             "The prompt with the most right answers on dev, whatever test says.",
             "Change an entry of `test`: may the choice change?",
-            judge=lambda got, dev, test: (
-                None
-                if got[0] == choose_like()(dev, test)[0]
-                else f"prompt {got[0]} is chosen; on dev it is right {int(dev[got[0]].sum())} times, another "
-                f"{int(dev.sum(1).max())} times"
-                if 0 <= got[0] < len(dev)
-                else f"{got[0]!r} is no prompt"
-            ),
+            judge=chosen_by_dev,
         ),
         Case(
             "test reports",
             election,
             "The chosen prompt's share of right answers on items that had no say.",
             "On which items is your accuracy a mean?",
+            judge=reported,
         ),
         Case(
             "between equals, the first",
             tied,
             "Two prompts may be equally good on dev; test must not decide between them.",
             "Try two equal rows of dev.",
+            judge=reported,
         ),
     ),
     CHOOSE_WRONG,
