@@ -83,6 +83,7 @@ def upside_down(logits, ids, real):
 LOSS = {
     "causal_loss": {
         "not-shifted": loss_with(lambda t, T: t),
+        "both-cut": loss_with(lambda t, T: t or T),
         "shifted-twice": loss_with(lambda t, T: t + 2),
         "shifted-back": loss_with(lambda t, T: t - 1),
         "around-the-corner": loss_with(lambda t, T: (t + 1) % T),
@@ -509,6 +510,8 @@ def step_with(bug):
     def step(ids, keys, values, weights):
         S, T = keys.size(1), ids.size(1)
         x = vectors(ids, weights, S + {"zero": -S, "late": 1, "early": -1}.get(bug, 0))
+        if bug == "one place":
+            x = F.embedding(ids, weights["tokens"]) + weights["positions"][S].expand(len(ids), T, -1)
         new_key = x if bug == "vectors" else torch.matmul(x, weights["key"])
         new_value, query = torch.matmul(x, weights["value"]), torch.matmul(x, weights["query"])
         order = 1 if bug != "front" else -1
@@ -535,6 +538,7 @@ CACHE = {
         "position-from-zero": step_with("zero"),
         "position-one-late": step_with("late"),
         "position-one-early": step_with("early"),
+        "one-position-for-all": step_with("one place"),
         "overwritten": step_with("new"),
         "returned-without-the-past": step_with("new-back"),
         "not-remembered": step_with("old-back"),
@@ -665,6 +669,9 @@ def write_with(bug):
                 "short": text[:, -window:][:, -(window - 1) :],
             }.get(bug, text[:, max(0, text.size(1) - window) :])
             scores = model(piece)
+            if bug == "all":
+                text = torch.hstack([text, scores.max(dim=2).indices])
+                continue
             scores = scores.select(1, 0 if bug == "first" else piece.size(1) - 1)
             new = scores.max(dim=1, keepdim=True).indices
             text = torch.hstack([new, text] if bug == "front" else [text, new])
@@ -722,6 +729,7 @@ LEAK = {
         "only-the-last-token": write_with("one"),
         "window-one-short": write_with("short"),
         "written-in-front": write_with("front"),
+        "all-positions-appended": write_with("all"),
         "prompt-lost": write_with("lost"),
     },
     "sees_future": {

@@ -54,13 +54,14 @@ def step_like(
     scale: Callable[[int], float] = math.sqrt,
     key_from: str = "key",
     swapped: bool = False,
+    same_place: bool = False,
 ) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
     """`joined`: what is looked at. `kept`: what is handed on."""
 
     def step(ids: Tensor, keys: Tensor, values: Tensor, weights: Weights) -> tuple[Tensor, Tensor, Tensor]:
         (T, S), D = (ids.shape[1], keys.shape[1]), weights["tokens"].shape[1]
         start = offset(S)
-        x = weights["tokens"][ids] + weights["positions"][start : start + T]
+        x = weights["tokens"][ids] + weights["positions"][start : start + (1 if same_place else T)]
         key, value = x @ weights[key_from] if key_from else x, x @ weights["value"]
         all_keys, all_values = joined(keys, key), joined(values, value)
         out = look(x @ weights["query"], all_keys, all_values, allowed(T, all_keys.shape[1]), scale(D))
@@ -158,6 +159,13 @@ CACHE = Task(
                     step_like(offset=lambda S: S - 1),
                     "S tokens stand at 0 … S − 1. The next is at S, not where the last one stands.",
                     "Which position has the last token that is remembered?",
+                ),
+                Misconception(
+                    "one-position-for-all",
+                    "All new tokens stand at the same position",
+                    step_like(same_place=True),
+                    "A single row of the table is added to all of them. T new tokens take T rows.",
+                    "Print the shape of what you add, for T = 3.",
                 ),
                 Misconception(
                     "overwritten",

@@ -63,6 +63,12 @@ def writing_like(
     return write
 
 
+def all_guesses(model: Model, ids: Tensor, n: int, window: int) -> Tensor:
+    for _ in range(n):
+        ids = torch.cat([ids, model(ids[:, -window:]).argmax(-1)], dim=1)
+    return ids
+
+
 def only_new(model: Model, ids: Tensor, n: int, window: int) -> Tensor:
     return writing_like()(model, ids, n, window)[:, ids.shape[1] :]
 
@@ -144,6 +150,13 @@ BUG = Part(
             writing_like(joined=lambda ids, new: torch.cat([new, ids], dim=1)),
             "Text grows at its end.",
             "Print ids after each step.",
+        ),
+        Misconception(
+            "all-positions-appended",
+            "The guesses of all positions are appended",
+            all_guesses,
+            "Each position guesses its own next token, and most of these stand in the text already.",
+            "Print the shape of what you append in one step: it should be (B, 1).",
         ),
         Misconception(
             "prompt-lost",
@@ -371,7 +384,7 @@ LEAK = Part(
         ),
         Misconception(
             "only-the-last-changed",
-            "Only the last token is changed",
+            "Only the last token is changed, or left out",
             leak_like(places=lambda T: [T - 1]),
             "A leak from one position to the next, in the middle, stays hidden.",
             "Which tokens can a leak come from?",

@@ -78,6 +78,11 @@ def not_along(ids: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     return target, scored & real
 
 
+def both_cut(ids: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits and targets without their first: nothing is moved against each other."""
+    return ids, real & (torch.arange(ids.shape[1]) > 0)
+
+
 def row_by_row(each: Tensor, scored: Tensor) -> Tensor:
     return ((each * scored).sum(1) / scored.sum(1)).mean()
 
@@ -88,7 +93,8 @@ def reference(logits: Tensor, ids: Tensor, real: Tensor) -> Tensor:
 
 
 def found_out(got: Tensor, *_: Tensor) -> str | None:
-    return f"a model that only copies has a loss of {got:.2f} nats" if got < 5 else None
+    nats = round(float(got), 2) + 0.0  # no -0.00
+    return f"a model that only copies has a loss of {nats:.2f} nats" if nats < 5 else None
 
 
 LOSS = Task(
@@ -129,6 +135,13 @@ LOSS = Task(
                     loss_like(as_it_is),
                     "The model has just read that token: copying is enough for a loss of 0.",
                     "Write ids and your targets of one row below each other.",
+                ),
+                Misconception(
+                    "both-cut",
+                    "Logits and targets are cut at the same end",
+                    loss_like(both_cut),
+                    "Then position 1 is still asked for token 1, which it has just read. Nothing is shifted.",
+                    "Cut the *last* logits and the *first* token.",
                 ),
                 Misconception(
                     "shifted-twice",
