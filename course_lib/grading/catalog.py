@@ -118,6 +118,31 @@ UNITS = (
             Exercise("bert.predict", "Predict the counts, then design an experiment", 3, "Count it"),
         ),
     ),
+    Unit(
+        "07",
+        "07_gpt2_zero_shot",
+        "GPT-2",
+        (
+            Exercise("gpt2.block", "Where the norm stands", 4, "The norm moves to the front"),
+            Exercise("gpt2.count", "Count GPT-2 and a modern decoder", 4, "How big is it?"),
+            Exercise("gpt2.measures", "Three units for one surprise", 5, "Three measures, one sum"),
+            Exercise("gpt2.words", "Ask without training", 5, "The last word"),
+            Exercise(
+                "gpt2.modern",
+                "The parts of a modern decoder",
+                5,
+                "From GPT-2 to a modern decoder, in four small changes",
+            ),
+            Exercise("gpt2.masks", "Three more masks", 3, "Other readers, the same network"),
+            Exercise("gpt2.bug", "Find three bugs in a block", 3, "3. SwiGLU"),
+            Exercise(
+                "gpt2.predict",
+                "Predict four numbers, then design an experiment",
+                3,
+                "Does it matter when they learn?",
+            ),
+        ),
+    ),
 )
 EXERCISES = {exercise.id: (unit, exercise) for unit in UNITS for exercise in unit.exercises}
 
