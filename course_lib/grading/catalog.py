@@ -119,6 +119,23 @@ UNITS = (
         ),
     ),
     Unit(
+        "06",
+        "06_gpt_causal_lm",
+        "GPT: causal language models",
+        (
+            Exercise("gpt.loss", "The loss at the next token", 4, "The loss, and one step to the left"),
+            Exercise("gpt.forward", "GPT-1 in three equations", 5, "Three equations"),
+            Exercise("gpt.bits", "Bits per byte", 3, "A yardstick: bits per byte"),
+            Exercise("gpt.sampling", "Temperature, top-k, a draw", 4, "Writing"),
+            Exercise("gpt.nucleus", "The nucleus", 3, "Writing"),
+            Exercise("gpt.cache", "One step with a memory", 5, "Remember keys and values"),
+            Exercise(
+                "gpt.inputs", "Four questions written as text", 4, "Fine-tuning: write the task as one text"
+            ),
+            Exercise("gpt.leak", "Find three bugs, then the leak", 4, "Prove it: change the future"),
+        ),
+    ),
+    Unit(
         "07",
         "07_gpt2_zero_shot",
         "GPT-2",
