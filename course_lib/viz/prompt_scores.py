@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 WORDINGS = (
     "Review: {input}\nSentiment: {output}",
-    "{input}\nQuestion: is this review positive or negative?\nAnswer: {output}",
+    "{input}\nPositive or negative? {output}",
 )
 CONTENT_FREE = ("N/A", "", "[MASK]")  # as Zhao et al. 2021
 MAX_EXAMPLES, MAX_QUERIES, MAX_WORDINGS = 4, 8, 4
