@@ -544,6 +544,15 @@ def test_the_rows_worths_add_up_to_the_points():
         assert math.isclose(sum(row.worth for row in result.findings), exercise.points)
 
 
+def test_messages_and_hints_show_code_and_emphasis_and_nothing_else():
+    from course_lib.grading.hints import Hint, marked
+
+    assert marked("0 is *is next*, `x * y`") == "0 is <i>is next</i>, <code>x * y</code>"
+    assert marked("3 * 4 * 5, a*b*c, `odd") == "3 * 4 * 5, a*b*c, `odd"
+    assert marked("*<b>*") == "<i>&lt;b&gt;</i>"
+    assert "<code>chosen</code>" in Hint("Hint 1\nlook at `chosen`")._repr_html_()
+
+
 def test_feedback_escapes_all_it_is_given():
     bad = "</style><script>alert(1)</script>`<img src=x onerror=alert(1)>`"
     row = Finding(bad, False, 0, 1, bad, bad + "1", bad + "2", bad)

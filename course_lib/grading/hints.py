@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from html import escape
 from importlib import import_module
@@ -13,6 +14,20 @@ from course_lib.grading.task import Task
 _given: dict[str, int] = {}  # how many hints this kernel has shown, for each task
 
 
+EMPHASIS = re.compile(r"(?<![\w*])\*(\S|\S[^*]*\S)\*(?![\w*])")  # *so*, but not 3 * 4 * 5
+
+
+def marked(text: str) -> str:
+    """HTML of a message: escaped, with `code` between backticks and *emphasis* between stars."""
+    pieces = escape(text).split("`")
+    if len(pieces) % 2 == 0:  # an odd backtick is just a backtick
+        return escape(text)
+    return "".join(
+        f"<code>{piece}</code>" if i % 2 else EMPHASIS.sub(r"<i>\1</i>", piece)
+        for i, piece in enumerate(pieces)
+    )
+
+
 class Hint(str):
     """Text that a notebook shows as prose."""
 
@@ -21,7 +36,7 @@ class Hint(str):
 
     def _repr_html_(self) -> str:
         first, *rest = self.split("\n")
-        paragraphs = "".join(f'<p style="margin:.3rem 0">{escape(line)}</p>' for line in rest)
+        paragraphs = "".join(f'<p style="margin:.3rem 0">{marked(line)}</p>' for line in rest)
         return (
             '<div style="max-width:52rem;padding:.5rem .9rem;border-left:4px solid #3b78c4;font-size:14px">'
             f"<strong>{escape(first)}</strong>{paragraphs}</div>"

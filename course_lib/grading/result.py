@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from html import escape
 
-from course_lib.grading.hints import Hint, hint
+from course_lib.grading.hints import Hint, hint, marked
 
 
 @dataclass(frozen=True)
@@ -102,16 +102,16 @@ class Result:
         parts = [
             STYLE,
             f'<div class="grade grade-{state}"><div class="grade-head">'
-            f"<strong>{_text(self.title or self.id)}</strong>"
+            f"<strong>{marked(self.title or self.id)}</strong>"
             f"<span>{_number(self.score)} of {_number(self.points)} points</span></div>"
             f'<div class="grade-bar"><div style="width:{share:.0f}%"></div></div>',
         ]
         if self.headline:
-            parts.append(f'<p class="grade-headline">{_text(self.headline)}</p>')
+            parts.append(f'<p class="grade-headline">{marked(self.headline)}</p>')
         for named in self.misconceptions:
             parts.append(
-                f'<div class="grade-named"><strong>{_text(named.title)}</strong><p>{_text(named.why)}</p>'
-                f"<p><em>Try next</em> {_text(named.experiment)}</p></div>"
+                f'<div class="grade-named"><strong>{marked(named.title)}</strong><p>{marked(named.why)}</p>'
+                f"<p><em>Try next</em> {marked(named.experiment)}</p></div>"
             )
         if self.findings:
             rows = "".join(_row(row, told, bool(self.misconceptions)) for row in self.findings)
@@ -123,25 +123,25 @@ class Result:
             )
         foot = []
         if self.link:
-            foot.append(f'Read again: <a href="{escape(self.link)}">{_text(self.section)}</a>')
+            foot.append(f'Read again: <a href="{escape(self.link)}">{marked(self.section)}</a>')
         if self.points and not self.passed:
             foot.append(f'Stuck? <code>hint("{escape(self.id)}")</code>')
         if foot:
             parts.append(f'<p class="grade-foot">{" · ".join(foot)}</p>')
         if self.note:
-            parts.append(f'<p class="grade-foot">{_text(self.note)}</p>')
+            parts.append(f'<p class="grade-foot">{marked(self.note)}</p>')
         return "".join(parts) + "</div>"
 
 
 def _row(row: Finding, told: set[str], folded: bool) -> str:
     mark = ("&#10003;", "ok") if row.passed else ("&#9675;", "not yet")
-    details = [f"<p><em>{label}</em> {_text(text)}</p>" for label, text in _details(row, told)]
+    details = [f"<p><em>{label}</em> {marked(text)}</p>" for label, text in _details(row, told)]
     if folded and len(details) > 1:  # the named idea above says it better
         details[1:] = ["<details><summary>More</summary>", *details[1:], "</details>"]
     more = "".join(details)
     return (
         f'<tr class="{"grade-ok" if row.passed else "grade-not"}"><td>{mark[0]}&nbsp;{mark[1]}</td>'
-        f"<td>{_text(row.name)}{more}</td><td>{_number(row.points)}&#8239;/&#8239;{_number(row.worth)}</td></tr>"
+        f"<td>{marked(row.name)}{more}</td><td>{_number(row.points)}&#8239;/&#8239;{_number(row.worth)}</td></tr>"
     )
 
 
@@ -153,14 +153,6 @@ def _details(row: Finding, told: set[str]) -> list[tuple[str, str]]:
     fresh = [(label, text) for label, text in labelled if text and text not in told]
     told.update(text for _, text in fresh)
     return fresh
-
-
-def _text(text: str) -> str:
-    """Escaped, with `code` between backticks set as code."""
-    pieces = escape(text).split("`")
-    if len(pieces) % 2 == 0:  # an odd backtick is just a backtick
-        return escape(text)
-    return "".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(pieces))
 
 
 def _number(value: float) -> str:
