@@ -396,6 +396,11 @@ def token_by_token(tokens):
     return text, 0
 
 
+def readable_tokens_only(tokens):
+    good = [token for token in tokens if token.decode("utf-8", errors="ignore").encode() == token]
+    return b"".join(good).decode(), sum(map(len, tokens)) - sum(map(len, good))
+
+
 def question_mark(tokens):
     return str(b"".join(tokens), "utf-8", errors="replace"), 0
 
@@ -427,6 +432,7 @@ def one_character(tokens):
 BYTES = {
     "so_far": {
         "each-token-alone": token_by_token,
+        "broken-tokens-wait": readable_tokens_only,
         "replacement-shown": question_mark,
         "nothing-waits": dropped,
         "all-or-nothing": give_up,

@@ -27,6 +27,16 @@ def each_alone(tokens: list[bytes]) -> TextSoFar:
     return "".join(token.decode("utf-8", "replace") for token in tokens), 0
 
 
+def broken_tokens_wait(tokens: list[bytes]) -> TextSoFar:
+    text, waiting = "", 0
+    for token in tokens:
+        try:
+            text += token.decode()
+        except UnicodeDecodeError:
+            waiting += len(token)
+    return text, waiting
+
+
 def replaced(tokens: list[bytes]) -> TextSoFar:
     return b"".join(tokens).decode("utf-8", "replace"), 0
 
@@ -133,6 +143,13 @@ BYTES = Task(
                     "A token may hold half a character. Alone it is no valid UTF-8, beside its neighbour "
                     "it is.",
                     "Count the � in your text, and compare with the whole decoded at once.",
+                ),
+                Misconception(
+                    "broken-tokens-wait",
+                    "Every token that is no text by itself waits",
+                    broken_tokens_wait,
+                    "The bytes of one character may lie in two tokens: side by side they are whole.",
+                    "Split '한'.encode() into b'\\xed\\x95' and b'\\x9c'.",
                 ),
                 Misconception(
                     "replacement-shown",
