@@ -62,7 +62,7 @@ PREDICTED = Part(
             "banded",
             "looks in a banded layer",
             "From token 99 on, each looks at 100; before that, at all there are.",
-            "Count `banded_mask(6, 3).sum()` by hand.",
+            "Draw a band of width 3 over 6 tokens, and count.",
         ),
         number_case(
             "cached",
@@ -83,21 +83,21 @@ PREDICTED = Part(
             "The future is counted",
             predicted(dense=T * T),
             "The upper half is masked.",
-            "Print `causal_mask(4).sum()`.",
+            "Print `prefix_mask(4, 0).sum()`, your own from task 6.",
         ),
         Misconception(
             "diagonal-left-out",
             "A token does not look at itself",
             predicted(dense=T * (T - 1) // 2),
             "The diagonal is allowed: T more looks.",
-            "Print `causal_mask(4).sum()`.",
+            "Print `prefix_mask(4, 0).sum()`, your own from task 6.",
         ),
         Misconception(
             "band-from-the-start",
             "The first tokens are counted like the others",
             predicted(banded=T * BAND),
             "The first 99 tokens have fewer than 100 to look at.",
-            "Print `banded_mask(6, 3).sum(1)`.",
+            "Print `layer_masks(2, 6, 3)[1].sum(1)`, your own from task 6.",
         ),
         Misconception(
             "all-heads-cached",
