@@ -173,6 +173,10 @@ const range = (numbers) => {
   return low === high ? `${low}` : `${low} to ${high}`;
 };
 
+// The query stands at the end: show that, also once the frame has got its size.
+const toEnd = () => { written.scrollTop = written.scrollHeight; };
+new ResizeObserver(toEnd).observe(written);
+
 let later = 0;
 function show() {
   const chosen = order(), found = look(chosen), others = siblings(chosen);
@@ -200,7 +204,7 @@ function show() {
   empty.set(found.bias, others.length > 1 ? others.map((one) => one.bias[0]) : [], undefined);
   written.replaceChildren(...pieces(chosen).map(([text, label]) =>
     (label === null ? text : make("b", { class: `label${label}` }, text))));
-  written.scrollTop = written.scrollHeight;
+  toEnd();
   const hits = [right(found.asked), right(found.calibrated)];
   const said = judged ? `Right: ${hits[0]} of ${judged} as asked, ${hits[1]} calibrated.` : "";
   const all = judged && others.length > 1 ? ` All ${others.length} orders of these examples: ${range(others.map((one) => right(one.asked)))} as asked, ${range(others.map((one) => right(one.calibrated)))} calibrated.` : "";
