@@ -183,7 +183,7 @@ HOSTILE = {
     ),
     "searches-memory": Hostile(first("import gc\ngc.get_objects()"), "tampered", "memory"),
     "calls-reference": Hostile(
-        attend("    return unit01_attend.ATTEND.reference(query, key, value, mask)",
+        attend("    return unit01_attend.reference(query, key, value, mask)",
                "from course_lib.grading import unit01_attend"),
         "tampered",
     ),

@@ -40,7 +40,8 @@ def test_a_hostile_or_broken_submission_gets_the_right_status_and_harms_no_other
     assert grades[0].status == case.status, grades[0]
     told = " ".join([grades[0].reason, *grades[0].misconceptions, *one.notes])
     assert case.says in told
-    assert (grades[0].score == grades[0].points) is (case.status == "ok" or name == "edited-check"), grades[0]
+    full = case.status == "ok" or name == "edited-check"
+    assert grades[0].score == (grades[0].points if full else min(grades[0].score, 0.9 * grades[0].points))
     if case.untouched:
         others = [g for g in grades[1:] if g.task != "attention.heads"]  # whose answer calls the first one
         assert all(grade.status == "ok" and grade.score == grade.points for grade in others), others

@@ -11,6 +11,7 @@ import json
 import linecache
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def main() -> None:
     pristine = public_functions()
     guard = Guard(home, [Path(path) for path in job["secrets"]], CELLS)
     limit()
+    threads = threading.active_count()
     say(event="ready")
 
     for index, (task_id, source) in enumerate(job["cells"]):
@@ -99,8 +101,8 @@ def main() -> None:
             refused=guard.seen,
             patched=changed_functions(pristine)[:5],
         )
-        if watched.ended == "abandoned":
-            break  # its thread still burns: the rest is done by a fresh process
+        if watched.ended == "abandoned" or threading.active_count() > threads:
+            break  # a thread still burns: the rest is done by a fresh process
     say(event="end")
     os._exit(0)  # threads left behind end here
 
