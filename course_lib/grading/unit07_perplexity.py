@@ -60,14 +60,17 @@ def all_alike(generator: Generator) -> tuple[list[Batch], int]:
     return [(torch.zeros_like(logits), ids)], pad_id
 
 
-def more_padding(answer: Callable, batches: list[Batch], pad_id: int) -> tuple[float, float]:
-    """The answer as it is, and with two more columns of padding."""
+def more_padding(answer: Callable, batches: list[Batch], pad_id: int) -> tuple[float, float, float]:
+    """The answer as it is, with two more columns of padding, and of a model that is half as sure."""
     wider = [(F.pad(logits, (0, 0, 0, 2)), F.pad(ids, (0, 2), value=pad_id)) for logits, ids in batches]
-    return number(answer, batches, pad_id), number(answer, wider, pad_id)
+    unsure = [(logits / 2, ids) for logits, ids in batches]
+    return tuple(number(answer, given, pad_id) for given in (batches, wider, unsure))
 
 
-def padding_is_nothing(got: tuple[float, float], *_: object) -> str | None:
-    same = math.isclose(*got, rel_tol=1e-4)
+def padding_is_nothing(got: tuple[float, float, float], *_: object) -> str | None:
+    if math.isclose(got[0], got[2], rel_tol=1e-6):
+        return f"{got[0]:.4g}, whatever the logits are"
+    same = math.isclose(got[0], got[1], rel_tol=1e-4)
     return None if same else f"{got[0]:.4g} as it is, {got[1]:.4g} with two more columns of padding"
 
 
@@ -147,7 +150,7 @@ PERPLEXITY = Part(
             "Append a column of padding to a batch: does the result move?",
             judge=padding_is_nothing,
             call=more_padding,
-            names=("perplexity", "perplexity with more padding"),
+            names=("perplexity", "perplexity with more padding", "perplexity of other logits"),
         ),
         Case(
             "right for batches of uneven length",
