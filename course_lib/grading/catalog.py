@@ -160,6 +160,21 @@ UNITS = (
             ),
         ),
     ),
+    Unit(
+        "08",
+        "08_in_context_learning",
+        "GPT-3: in-context learning",
+        (
+            Exercise("gpt3.segments", "Sequences that repeat", 3, "Learning without back-propagation"),
+            Exercise("gpt3.induction", "Two scores of a head", 4, "Find the heads"),
+            Exercise("gpt3.prompt", "A prompt with examples", 4, "A real model reads examples"),
+            Exercise("gpt3.labels", "How likely is a label?", 5, "A real model reads examples"),
+            Exercise("gpt3.calibration", "Contextual calibration", 4, "A real model reads examples"),
+            Exercise("gpt3.luck", "A better prompt, or luck?", 4, "A search for the prompt"),
+            Exercise("gpt3.bug", "Find three bugs in the bill", 2, "The bill"),
+            Exercise("gpt3.bias", "Measure, predict, design", 4, "The same four examples, in 24 orders"),
+        ),
+    ),
 )
 EXERCISES = {exercise.id: (unit, exercise) for unit in UNITS for exercise in unit.exercises}
 
