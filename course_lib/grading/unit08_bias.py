@@ -152,7 +152,12 @@ EFFECTS_WRONG = (
         "How many of the runs that you count are balanced?",
     ),
 )
-measured = all_different(runs, [effects_like(), *(one.imposter for one in EFFECTS_WRONG)])
+SLIPS = [  # not worth a name, but wrong all the same
+    effects_like(recency=recency_like(column=1)),
+    effects_like(recency=recency_like(column=2)),
+    effects_like(majority_like(label=lambda orders: torch.zeros_like(orders[:, 0]))),
+]
+measured = all_different(runs, [effects_like(), *(one.imposter for one in EFFECTS_WRONG), *SLIPS])
 
 
 BOTH = ("majority", "recency")

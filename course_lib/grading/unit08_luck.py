@@ -246,7 +246,7 @@ RESAMPLE = Part(
 
 def two_prompts(generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
     """a, b (N,) right or not, mostly on the same items; draws (R, N)."""
-    N, R = whole(generator, 30, 36), whole(generator, 90, 110)
+    N, R = whole(generator, 70, 80), whole(generator, 90, 110)
     a = torch.rand(N, generator=generator) < 0.6
     change = torch.rand(N, generator=generator) < 0.25
     b = torch.where(change, ~a, a)
