@@ -194,12 +194,15 @@ def test_the_users_own_interrupt_gets_through_and_stops_the_answer():
 import sys, threading, time
 from course_lib.grading import check, sandbox
 sandbox.CPU_SECONDS = sandbox.WALL_SECONDS = 60
+begun = threading.Event()
 def interrupt():
+    begun.wait()
     time.sleep(0.5)
     import _thread
     _thread.interrupt_main()
 threading.Thread(target=interrupt).start()
 def endless(*given):
+    begun.set()
     while True: pass
 try:
     check("attention.scores", endless)
