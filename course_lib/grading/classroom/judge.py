@@ -169,8 +169,10 @@ class _Grading:
     def open(self) -> list:
         return [exercise for exercise in self.unit.exercises if exercise.id not in self.grades]
 
-    def seed(self, exercise_id: str) -> str:
-        return hashlib.sha256(f"{exercise_id} {self.submission.digest}".encode()).hexdigest()
+    def seed(self, exercise_id: str) -> int:
+        """Of a task's inputs, the same here and in the worker."""
+        text = f"{exercise_id} {self.submission.digest}"
+        return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 2**60
 
     def _one_process(self, until: float) -> bool:
         """Run what is open in one process; False when no further one would help."""
@@ -235,7 +237,6 @@ class _Grading:
             self.skip.add(index)
             task = self._task_of_cell(index)
             if task:
-                self.cell_trouble[task] = (status, f"the cell {what}")
                 exercise = next(e for e in self.unit.exercises if e.id == task)
                 self._close(exercise, status, f"the answer's cell {what}")
             else:
@@ -304,7 +305,7 @@ class _Grading:
     def _judge(self, exercise_id: str, event: dict) -> tuple[Result, bool]:
         """The same judging as in the learner's notebook, on inputs made here from the same seed."""
         task, result = task_of(exercise_id), checking.empty_result(exercise_id)
-        generator = torch.Generator().manual_seed(int(self.seed(exercise_id), 16) % 2**60)
+        generator = torch.Generator().manual_seed(self.seed(exercise_id))
         memory = False
         with _JUDGING, sandbox.usual_settings():
             trials = checking.make_trials(task, generator)

@@ -92,7 +92,7 @@ _KEPT = {
 }
 
 
-def similar_answers(graded: Sequence[Graded], stub_length: int = 0) -> list[tuple[str, str, str, float]]:
+def similar_answers(graded: Sequence[Graded]) -> list[tuple[str, str, str, float]]:
     """(task, student, student, share) of answers that are nearly the same, the likest first.
 
     Short answers are left out, and tasks that half of the class solved in the same way.

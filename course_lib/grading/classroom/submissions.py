@@ -133,7 +133,7 @@ def _understand(one: Submission, cells: list[tuple[str, dict, str]]) -> None:
         return
     if strange:
         one.notes.append(f"cells that this unit does not have: {', '.join(strange[:5])}")
-    official, seen, answers = official_checks(one.unit), set(), {}
+    official, seen, answers = official_checks(one.unit), set(), set()
     for kind, meta, source in cells:
         grade_id = str(meta.get("grade_id", ""))
         task = grade_id.removesuffix("-answer")
@@ -152,7 +152,7 @@ def _understand(one: Submission, cells: list[tuple[str, dict, str]]) -> None:
         if grade_id.endswith("-answer") and task in tasks:
             if task in answers:
                 one.notes.append(f"{task}: there are two answer cells; both were run, the later one counts")
-            answers[task] = source
+            answers.add(task)
             one.cells.append((task, source))
         else:
             one.cells.append(("", source))

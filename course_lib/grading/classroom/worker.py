@@ -44,9 +44,7 @@ def main() -> None:
     tasks = {one["id"]: task_of(one["id"]) for one in job["tasks"]}
     with sandbox.usual_settings():
         trials = {
-            one["id"]: checking.make_trials(
-                tasks[one["id"]], torch.Generator().manual_seed(int(one["seed"], 16) % 2**60)
-            )
+            one["id"]: checking.make_trials(tasks[one["id"]], torch.Generator().manual_seed(one["seed"]))
             for one in job["tasks"]
         }
     namespace = namespace_of_cells()
