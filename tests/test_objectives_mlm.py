@@ -222,7 +222,7 @@ def test_what_others_draw_in_between_changes_nothing():
 def test_another_seed_hides_other_tokens_and_will_not_resume_this_one():
     data, other = batches(), batches(mask_seed=1)
     assert not alike(take(data, 3), take(other, 3))
-    with pytest.raises(ValueError, match="masked with seed 1"):
+    with pytest.raises(ValueError, match="changed with seed 1"):
         other.load_state_dict(data.state_dict())
 
 

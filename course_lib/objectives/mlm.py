@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+from course_lib.objectives.places import PlacedBatches
 
 if TYPE_CHECKING:
     from course_lib.data.batching import Batches, Blocks
@@ -77,10 +79,8 @@ def ordinary_ids(tokenizer: Tokenizer, device: torch.device | str = "cpu") -> Te
     return torch.tensor([i for i in range(len(tokenizer)) if i not in special], device=device)
 
 
-class MaskedBatches:
+class MaskedBatches(PlacedBatches):
     """Batches with words hidden, other ones each time; for the `Trainer`, which resumes them exactly.
-
-    What is hidden is a function of the seed and of where the batches stand, so nothing else must be kept.
 
     Args:
         batches: they have "ids" (B, T).
@@ -98,44 +98,17 @@ class MaskedBatches:
         framed: bool = False,
         **masking: float,
     ) -> None:
-        self.batches, self.tokenizer, self.seed = batches, tokenizer, seed
-        self.framed, self.masking = framed, masking
+        super().__init__(batches, seed)
+        self.tokenizer, self.framed, self.masking = tokenizer, framed, masking
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        return self
+    def device_of(self, batch: Mapping[str, Tensor]) -> torch.device:
+        return batch["ids"].device
 
-    def __next__(self) -> dict[str, Tensor]:
-        batch = next(self.batches)
-        ids = batch["ids"]
-        if self.framed:
-            ids = frame(ids, self.tokenizer)
-        state = self.batches.state_dict()
-        # every place of every epoch has a seed of its own
-        place = (self.seed * 1_000_003 + state["epoch"]) * 1_000_003 + state["position"]
-        generator = torch.Generator(ids.device).manual_seed(place % 2**63)
+    def change(self, batch: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        """The batch with "ids" as the model reads them, and "labels"."""
+        ids = frame(batch["ids"], self.tokenizer) if self.framed else batch["ids"]
         inputs, labels = mask_tokens(ids, self.tokenizer, generator=generator, **self.masking)
         return {**batch, "ids": inputs, "labels": labels}
-
-    def __len__(self) -> int:
-        """Batches in an epoch."""
-        return len(self.batches)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the next batch stands."""
-        return {**self.batches.state_dict(), "mask_seed": self.seed}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken.
-
-        Raises:
-            ValueError: it was taken from other batches or another seed.
-        """
-        if state.get("mask_seed") != self.seed:
-            raise ValueError(
-                f"these batches are masked with seed {self.seed}, the saved ones with "
-                f"{state.get('mask_seed')}: take the same seed, or start anew"
-            )
-        self.batches.load_state_dict({k: v for k, v in state.items() if k != "mask_seed"})
 
 
 def frame(ids: Tensor, tokenizer: Tokenizer) -> Tensor:
