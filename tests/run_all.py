@@ -8,6 +8,7 @@ python tests/run_all.py -k attention     arguments for pytest: only pytest, with
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,20 +88,23 @@ def pytest(name: str, arguments: list[str], threads: int) -> Result:
     return result
 
 
-def parallel() -> list[str]:
-    # By file: a notebook's cells share a kernel, a test file's fixtures a model.
-    return ["-n", str(WORKERS), "--dist", "loadfile"] if WORKERS > 1 else []
+def parallel(dist: str) -> list[str]:
+    return ["-n", str(WORKERS), "--dist", dist] if WORKERS > 1 else []
 
 
 def unit(quick: bool) -> Result:
     marks = "not browser and not slow" if quick else "not browser"
     arguments = ["tests", "--ignore=tests/browser", "-q", "--durations=5", "-m", marks]
-    return pytest("unit", [*arguments, *parallel()], max(1, CORES // WORKERS))
+    if quick:
+        found = (re.search(r"unit(\d\d)|^(?:exercises|solutions)/(\d\d)", name) for name in at_work())
+        arguments.append("--units=" + ",".join(sorted({one[1] or one[2] for one in found if one})))
+    # By what conftest.py puts together: tests of a file share its models.
+    return pytest("unit", [*arguments, *parallel("loadgroup")], max(1, CORES // WORKERS))
 
 
 def at_work() -> set[str]:
-    """Notebooks that differ from the last commit."""
-    command = ["git", "status", "--porcelain", "-z", "--untracked-files=all", *NOTEBOOKS]
+    """Files that differ from the last commit."""
+    command = ["git", "status", "--porcelain", "-z", "--untracked-files=all"]
     try:
         answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     except OSError:
@@ -120,7 +124,9 @@ def notebooks(quick: bool) -> Result:
         return Result("notebooks", skip_reason="there are none")
     nbval = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_SECONDS}"]
     nbval += ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg", f"--timeout={CELL_SECONDS + 60}"]
-    return pytest("notebooks", [*names, "-q", "--durations=5", *nbval, *parallel()], max(1, CORES // WORKERS))
+    return pytest(
+        "notebooks", [*names, "-q", "--durations=5", *nbval, *parallel("loadfile")], max(1, CORES // WORKERS)
+    )
 
 
 def install_chromium() -> str | None:
