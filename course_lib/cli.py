@@ -46,6 +46,12 @@ def reset(options: argparse.Namespace) -> int:
     return reset(options.unit)
 
 
+def carry(options: argparse.Namespace) -> int:
+    from course_lib.grading.carry import carry
+
+    return carry(options.source)
+
+
 def build(options: argparse.Namespace) -> int:
     from course_lib.build import build
 
@@ -146,6 +152,9 @@ def parser() -> argparse.ArgumentParser:
 
     one = command(reset, "put an exercise back to its start; the answers are kept in a copy beside it")
     one.add_argument("unit", metavar="UNIT", help="for instance 01")
+
+    one = command(carry, "after an update: bring your answers into this release's exercises, by task")
+    one.add_argument("source", nargs="?", metavar="FROM", help="the old course's folder, or a notebook")
 
     one = command(class_, "for teachers: grade a folder of submissions, each in a process of its own")
     one.add_argument("what", choices=["grade"], help="what to do")

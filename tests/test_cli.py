@@ -52,7 +52,7 @@ def test_the_command_and_the_package_load_neither_torch_nor_jupyter():
 
 def test_help_names_every_subcommand():
     answer = course("--help").stdout
-    for name in ("lab", "grade", "progress", "doctor", "reset", "build"):
+    for name in ("lab", "grade", "progress", "doctor", "reset", "carry", "build"):
         assert f"\n    {name} " in answer
 
 
@@ -82,6 +82,7 @@ def test_a_missing_file_is_told_without_a_traceback(monkeypatch, capsys):
     [
         (["grade", "01", "--html", "f.html"], "grading.runner.grade", ((["01"],), {"html": "f.html"})),
         (["reset", "01"], "grading.runner.reset", (("01",), {})),
+        (["carry", "old"], "grading.carry.carry", (("old",), {})),
         (["build", "--check"], "build.build", ((None,), {"check": True})),
         (["build", "01_attention"], "build.build", ((["01_attention"],), {"check": False})),
         (["lab", "--port", "8899", "--no-browser"], "lab.open_lab", ((8899,), {"browser": False})),
