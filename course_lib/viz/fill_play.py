@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from course_lib.viz import style
-from course_lib.viz.assets import assets
-from course_lib.viz.frame import View, frame, png
+from course_lib.viz.frame import View, png, scripted
 from course_lib.viz.labels import visible
 
 MAX_TEXTS, MAX_TOKENS = 12, 48
@@ -42,20 +40,13 @@ def fill_mask(
     at = first["start"]
     said = ", ".join(f"{token} {p:.2f}" for token, p in first["places"][at]["best"][:3])
     summary = f"{title}: {visible(texts[0])!r}, place {at}: {said}"
-    script, css = _assets()
-    return View(
-        frame(
-            '<div id="view"></div>',
-            [script],
-            data=json.dumps(
-                {"title": title, "examples": examples}, ensure_ascii=False, separators=(",", ":")
-            ),
-            style=css,
-            title=summary,
-            height=TOP + ROW * top,
-            picture=_still(first, title),
-        ),
-        summary,
+    return scripted(
+        "fill_play",
+        ("blue", "green", "ink", "muted"),
+        {"title": title, "examples": examples},
+        summary=summary,
+        height=TOP + ROW * top,
+        picture=_still(first, title),
     )
 
 
@@ -93,10 +84,6 @@ def _example(model: Any, tokenizer: Any, text: str, top: int) -> dict[str, Any]:
             for n, i in enumerate(places)
         },
     }
-
-
-def _assets() -> tuple[str, str]:
-    return assets("fill_play", "blue", "green", "ink", "muted")
 
 
 def _still(example: dict[str, Any], title: str) -> bytes:

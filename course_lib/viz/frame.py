@@ -16,6 +16,8 @@ import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from course_lib.viz.assets import assets
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -105,6 +107,32 @@ def frame(
         f'<div class="{name}"><style>{_STYLE.format(id=name, height=height)}</style>'
         f'<iframe sandbox="allow-scripts" {named} srcdoc="{html.escape(document)}"></iframe>'
         f'<div class="still">{_image(picture, title)}</div></div>'
+    )
+
+
+def scripted(
+    name: str, colors: tuple[str, ...], state: Any, *, summary: str, height: int, picture: bytes | None
+) -> View:
+    """The view of a playground: `name`.js draws `state` into the element `view`, in the style of `name`.css.
+
+    Args:
+        name, colors: as `assets` takes them.
+        state: what JSON can hold, every text in it made visible already; the script finds it in `data`.
+        summary: the view in a line, for screen readers and for where no HTML is shown.
+        height, picture: as `frame` takes them.
+    """
+    script, style = assets(name, *colors)
+    return View(
+        frame(
+            '<div id="view"></div>',
+            [script],
+            data=json.dumps(state, ensure_ascii=False, separators=(",", ":")),
+            style=style,
+            title=summary,
+            height=height,
+            picture=picture,
+        ),
+        summary,
     )
 
 

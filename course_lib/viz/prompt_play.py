@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from course_lib.viz import style
-from course_lib.viz.assets import assets
-from course_lib.viz.frame import View, frame, png
+from course_lib.viz.frame import View, png, scripted
 from course_lib.viz.labels import visible
 from course_lib.viz.prompt_scores import CONTENT_FREE, WORDINGS, PromptTable, prompt_table
 
@@ -76,18 +74,13 @@ def prompt_view(table: PromptTable, *, title: str | None = None) -> View:
     }
     order = tuple(range(len(table.examples)))
     summary = f"{title}: {_said(table, order)}"
-    script, css = assets("prompt_play", "blue", "vermillion", "green", "purple", "ink", "muted", "rule")
-    return View(
-        frame(
-            '<div id="view"></div>',
-            [script],
-            data=json.dumps(state, ensure_ascii=False, separators=(",", ":")),
-            style=css,
-            title=summary,
-            height=max(LEAST, ROW * len(table.queries) + REST),
-            picture=_still(table, order, title),
-        ),
-        summary,
+    return scripted(
+        "prompt_play",
+        ("blue", "vermillion", "green", "purple", "ink", "muted", "rule"),
+        state,
+        summary=summary,
+        height=max(LEAST, ROW * len(table.queries) + REST),
+        picture=_still(table, order, title),
     )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
 from course_lib.viz import style
-from course_lib.viz.assets import assets
-from course_lib.viz.frame import View, frame, png
+from course_lib.viz.frame import View, png, scripted
 from course_lib.viz.labels import visible
 
 MAX_PROMPTS, MAX_TOKENS = 8, 24
@@ -84,18 +82,13 @@ def sampler_playground(
     kept = _kept(found[0]["places"][-1], state["names"], temperature, top_k, top_p)
     best = ", ".join(f"{name} {share:.2f}" for name, share, _ in kept[:3])
     summary = f"{title}: after {visible(prompts[0])!r} at temperature {temperature:g}: {best}"
-    script, css = assets("sampler_play", "blue", "sky", "vermillion", "green", "ink", "muted", "rule")
-    return View(
-        frame(
-            '<div id="view"></div>',
-            [script],
-            data=json.dumps(state, ensure_ascii=False, separators=(",", ":")),
-            style=css,
-            title=summary,
-            height=HEIGHT,
-            picture=_still(kept, f"{title}: {visible(prompts[0])}", temperature, top_k, top_p),
-        ),
-        summary,
+    return scripted(
+        "sampler_play",
+        ("blue", "sky", "vermillion", "green", "ink", "muted", "rule"),
+        state,
+        summary=summary,
+        height=HEIGHT,
+        picture=_still(kept, f"{title}: {visible(prompts[0])}", temperature, top_k, top_p),
     )
 
 
