@@ -20,6 +20,7 @@ import torch
 
 from course_lib.grading import compare, progress, sandbox
 from course_lib.grading.catalog import find_exercise
+from course_lib.grading.drawing import Drawing, draw
 from course_lib.grading.hints import task_of, unknown
 from course_lib.grading.result import Finding, Named, Result
 from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
@@ -283,6 +284,17 @@ def _verdict(trial: Trial) -> tuple[str, bool]:
     return compare.values(trial.value, want, returns) or "", True
 
 
+def _drawing(trial: Trial) -> Drawing | None:
+    """Yours beside the wanted, where the kind and shape are right and the numbers are not."""
+    if trial.error is not None or trial.case.judge is not None:
+        return None
+    want = trial.outcome(trial.part.reference)
+    returns = trial.part.returns if trial.case.call is None else trial.case.names
+    if compare.structure(trial.value, want, returns, strict=False):
+        return None
+    return draw(trial.value, want, returns)
+
+
 def _stopped(trial: Trial) -> str:
     name, text = type(trial.error).__name__, compare.first_line(trial.error)
     if isinstance(trial.error, Unfit):
@@ -310,8 +322,13 @@ def _fill_rows(
 ) -> None:
     several = len(task.parts) > 1
     share = result.points / (sum(trial.case.worth for trial in trials) + 1)  # one for unchanged inputs
+    drawn: set[str] = set()  # one picture a part is enough
     for trial in trials:
         (text, about), case = seen[id(trial)], trial.case
+        wanted = text and about and trial.ran and trial.part.name not in drawn
+        drawing = _drawing(trial) if wanted else None
+        if drawing:
+            drawn.add(trial.part.name)
         result.findings.append(
             Finding(
                 name=f"{trial.part.name}: {case.name}" if several else case.name,
@@ -322,6 +339,7 @@ def _fill_rows(
                 idea=case.idea if about and text else "",
                 experiment=case.experiment if about and text else "",
                 part=trial.part.name,
+                drawing=drawing,
             )
         )
     changed = next((trial for trial in trials if trial.changed), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from html import escape
 
+from course_lib.grading.drawing import Drawing
 from course_lib.grading.hints import Hint, hint, marked
 
 
@@ -20,6 +21,7 @@ class Finding:
     idea: str = ""
     experiment: str = ""
     part: str = ""
+    drawing: Drawing | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _row(row: Finding, told: set[str], folded: bool) -> str:
     details = [f"<p><em>{label}</em> {marked(text)}</p>" for label, text in _details(row, told)]
     if folded and len(details) > 1:  # the named idea above says it better
         details[1:] = ["<details><summary>More</summary>", *details[1:], "</details>"]
-    more = "".join(details)
+    more = "".join(details) + (row.drawing.html() if row.drawing else "")
     return (
         f'<tr class="{"grade-ok" if row.passed else "grade-not"}"><td>{mark[0]}&nbsp;{mark[1]}</td>'
         f"<td>{marked(row.name)}{more}</td><td>{_number(row.points)}&#8239;/&#8239;{_number(row.worth)}</td></tr>"
@@ -191,6 +193,12 @@ font-variant-numeric:tabular-nums}
 .grade pre{max-height:12rem;overflow:auto;margin:.4rem 0;padding:.5rem;
 background:var(--jp-layout-color2,#8882);
 white-space:pre-wrap;font-size:13px}
+.grade .grade-drawing{margin:.4rem 0;color:var(--soft);font-size:13px}
+.grade-drawing>div{display:flex;flex-wrap:wrap;gap:.4rem 1.6rem}
+.grade-grid{display:grid;gap:2px;margin:.1rem 0}
+.grade-grid i{height:18px;border-radius:2px;text-align:center;font:11px/18px system-ui,sans-serif;
+box-shadow:inset 0 0 0 1px var(--line);background:color-mix(in srgb,#3b7dd8 var(--full),transparent)}
+.grade-grid i.differs{box-shadow:inset 0 0 0 2px var(--open)}
 .grade summary{cursor:pointer;color:var(--soft)}
 [data-jp-theme-light="false"] .grade{--good:#58c08b;--open:#eda24a}
 .grade .grade-foot{margin-top:.6rem;color:var(--soft)}
