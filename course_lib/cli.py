@@ -117,6 +117,12 @@ def class_(options: argparse.Namespace) -> int:
     return grade_class(Path(options.folder), table, pages, options.unit, options.jobs or 0)
 
 
+def site(options: argparse.Namespace) -> int:
+    from course_lib.site import site
+
+    return site(options.folder)
+
+
 def positive(text: str) -> int:
     """A whole number above 0, for argparse."""
     value = int(text)
@@ -182,6 +188,9 @@ def parser() -> argparse.ArgumentParser:
     one = command(check_exercises, "for authors: hold the exercises to their gates")
     one.add_argument("units", nargs="*", metavar="UNIT", help="only these, for instance 05 (all)")
     one.add_argument("--mutants", action="store_true", help="try every automatic mutant, not a sample")
+
+    one = command(site, "for teachers: write all lessons as web pages, as they were last run")
+    one.add_argument("folder", nargs="?", default="site", metavar="FOLDER", help="where they go (site)")
 
     one = command(build, "for authors: run the lessons afresh and derive the exercises from the solutions")
     one.add_argument("names", nargs="*", metavar="NAME", help="only these, for instance 01_attention (all)")

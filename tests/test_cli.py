@@ -52,7 +52,7 @@ def test_the_command_and_the_package_load_neither_torch_nor_jupyter():
 
 def test_help_names_every_subcommand():
     answer = course("--help").stdout
-    for name in ("lab", "grade", "progress", "doctor", "reset", "carry", "build"):
+    for name in ("lab", "grade", "progress", "doctor", "reset", "carry", "site", "build"):
         assert f"\n    {name} " in answer
 
 
