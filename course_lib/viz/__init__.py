@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy(
         "tokenizer_playground": "tokenizer_play",
         "fill_mask": "fill_play",
         "sampler_playground": "sampler_play",
+        "noise_playground": "noise_play",
         "prompt_playground": "prompt_play",
         "prompt_table": "prompt_scores",
         "prompt_view": "prompt_play",

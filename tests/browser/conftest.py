@@ -34,3 +34,25 @@ def server(root):
 def browser():
     with Browser() as browser:
         yield browser
+
+
+@pytest.fixture
+def open_view(browser):
+    """Puts a view into a page of its own and gives its frame; whatever a test does, its pages stay clean."""
+    noted = browser.errors, browser.outside, browser.dialogs
+    before = [len(notes) for notes in noted]
+    pages = []
+
+    def opened(view, ready):
+        """`ready`: a selector of what the script makes last."""
+        page = browser.page()
+        pages.append(page)
+        page.set_content(f"<body>{view.html}")
+        frame = page.frames[1]
+        frame.wait_for_selector(ready)
+        return frame
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert [notes[n:] for notes, n in zip(noted, before)] == [[], [], []]
