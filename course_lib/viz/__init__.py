@@ -9,11 +9,13 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "explore": "explorer",
+        "explore_live": "explorer_live",
         "head_view": "bertviz_offline",
         "model_view": "bertviz_offline",
         "neuron_view": "bertviz_offline",
         "heatmap": "plots",
         "live_plot": "live",
+        "token_strips": "strips",
         "family_map": "family",
         "attention_playground": "playground",
         "temperature_playground": "temperature",
@@ -24,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy(
         "prompt_playground": "prompt_play",
         "prompt_table": "prompt_scores",
         "prompt_view": "prompt_play",
+        "translate_playground": "translate_play",
         "use_style": "style",
     },
 )

@@ -50,6 +50,12 @@ def run_model(model: Any, text: Any, tokenizer: Any) -> tuple[Any, list[str]]:
     Raises:
         ValueError: no tokenizer or no text, or a model that gives no attentions.
     """
+    output, tokens, _ = read_text(model, text, tokenizer)
+    return output.attentions, tokens
+
+
+def read_text(model: Any, text: Any, tokenizer: Any) -> tuple[Any, list[str], list[int]]:
+    """As `run_model`, but the model's whole output, the tokens and their ids."""
     import torch
 
     if text is None or tokenizer is None:
@@ -73,13 +79,12 @@ def run_model(model: Any, text: Any, tokenizer: Any) -> tuple[Any, list[str]]:
             output = model(torch.tensor([ids], device=device), **more)
     finally:
         model.train(training)
-    attentions = getattr(output, "attentions", None)
-    if not attentions:
+    if not getattr(output, "attentions", None):
         raise ValueError(
             f"{type(model).__name__} gave no attentions: load a transformers model with "
             "attn_implementation='eager', or pass the attentions yourself"
         )
-    return attentions, tokens
+    return output, tokens, ids
 
 
 def _encode(tokenizer: Any, pair: tuple[str, ...]) -> tuple[list[int], list[str], list[int] | None]:
@@ -90,7 +95,14 @@ def _encode(tokenizer: Any, pair: tuple[str, ...]) -> tuple[list[int], list[str]
     encoded = tokenizer.encode(*pair)
     if hasattr(encoded, "ids"):  # tokenizers
         return encoded.ids, encoded.tokens, encoded.type_ids if len(pair) > 1 else None
-    return list(encoded), [tokenizer.decode([i]) for i in encoded], None
+    return list(encoded), [name_of(tokenizer, i) for i in encoded], None
+
+
+def name_of(tokenizer: Any, i: int) -> str:
+    """A token as text; a special one, which decoding leaves out, by its name."""
+    if hasattr(tokenizer, "id_to_token"):  # tokenizers
+        return tokenizer.decode([i]) or str(tokenizer.id_to_token(i))
+    return tokenizer.decode([i]) or tokenizer.decode([i], skip_special=False)
 
 
 def _array(values: Any) -> np.ndarray:

@@ -44,15 +44,54 @@ function shorten(pen, text, width) {
   return letters.slice(0, low).join("") + "…";
 }
 
-function render({ model, el }) {
-  const examples = model.get("examples"), nLayers = model.get("n_layers"), nHeads = model.get("n_heads");
-  const raw = model.get("weights"), size = model.get("size"), font = () => getComputedStyle(root).fontFamily;
-  const bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
-  let start = 0;
-  for (const example of examples) {
-    example.start = start;
-    start += nLayers * nHeads * example.tokens.length ** 2;
+// What only a kernel can answer: a new sentence, and a prediction with heads switched off.
+function liveBar(model, current) {
+  const input = make("input", { type: "text", value: model.get("text"), aria: { label: "sentence to read" } });
+  const send = (name, value) => { model.set(name, value); model.save_changes(); };
+  const read = make("button", { type: "button", textContent: "Read", onclick: () => send("text", input.value) });
+  input.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter") send("text", input.value);
+  });
+  const is = ([l, h]) => ([layer, head]) => l === layer && h === head;
+  const toggle = make("button", { type: "button", onclick: () => {
+    const off = model.get("off"), here = current();
+    send("off", off.some(is(here)) ? off.filter((one) => !is(here)(one)) : [...off, here]);
+  } });
+  const all = make("button", { type: "button", textContent: "All heads on", onclick: () => send("off", []) });
+  const message = make("span", { className: "message", aria: { role: "status" } });
+  const table = make("table", { className: "predictions" });
+  function show() {
+    const off = model.get("off"), [layer, head] = current();
+    toggle.textContent = `Switch head ${layer}.${head} ${off.some(is([layer, head])) ? "on" : "off"}`;
+    all.disabled = !off.length;
+    message.textContent = model.get("message");
+    const { title, rows } = model.get("predictions");
+    const cells = (tag, values) => make("tr", {}, ...values.map((text) => make(tag, { textContent: text })));
+    const percent = (share) => `${(100 * share).toFixed(1)} %`;
+    table.replaceChildren(...(rows.length ? [cells("th", [title, "all heads", off.length ? `${off.length} off` : "as it is"]),
+      ...rows.map(([token, before, now]) => cells("td", [token, percent(before), percent(now)]))] : []));
   }
+  for (const name of ["message", "predictions"]) model.on(`change:${name}`, show);
+  model.on("change:text", () => { input.value = model.get("text"); });
+  return { node: make("div", { className: "live" }, make("div", {}, input, read, toggle, all, message), table), show };
+}
+
+function render({ model, el }) {
+  const nLayers = model.get("n_layers"), nHeads = model.get("n_heads");
+  const size = model.get("size"), font = () => getComputedStyle(root).fontFamily;
+  let examples, bytes;
+  function load() {
+    const raw = model.get("weights");
+    bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
+    let start = 0;
+    examples = model.get("examples").map((one) => {
+      const at = start;
+      start += nLayers * nHeads * one.tokens.length ** 2;
+      return { ...one, start: at };
+    });
+  }
+  load();
   const state = { example: 0, layer: model.get("layer"), head: model.get("head"), hide: false, pin: null, hover: null };
   let kept = [], atlas = null, thumbs = null, peaks = null;
   const geometry = {};
@@ -99,6 +138,70 @@ function render({ model, el }) {
     atlas = sheet(kept.length);
   }
 
+  // ---- what the heads do ------------------------------------------------------------------------------------------
+  // A number a head, over all tokens of the text; each function gets (row of weights, query, tokens, specials).
+  const sum = (row, chosen) => { let total = 0; for (let k = 0; k < row.length; k++) if (chosen(k)) total += row[k]; return total; };
+  const MEASURES = {
+    "previous token": (row, q) => (q ? row[q - 1] : null),
+    "the token itself": (row, q) => row[q],
+    "first token": (row) => row[0],
+    "special tokens": (row, q, tokens, special) => (special.length ? sum(row, (k) => special.includes(k)) : null),
+    "induction": (row, q, tokens) => {
+      const after = (k) => k > 0 && k <= q && tokens[k - 1] === tokens[q];
+      return row.some((_, k) => after(k)) ? sum(row, after) : null;
+    },
+    "entropy (bits)": (row) => row.reduce((total, w) => (w > 0 ? total - w * Math.log2(w) : total), 0),
+    "distance (tokens)": (row, q) => row.reduce((total, w, k) => total + w * Math.abs(q - k), 0),
+  };
+  const rowOf = (one, layer, head, q) => {
+    const n = one.tokens.length, at = one.start + ((layer * nHeads + head) * n + q) * n;
+    return Float32Array.from(bytes.subarray(at, at + n), (value) => value / 255);
+  };
+  // [[score, layer, head] …], the largest first; empty where no query of this text has the number.
+  function ranked(name) {
+    const one = example(), n = one.tokens.length, found = [];
+    one.ranked ??= {};
+    if (one.ranked[name]) return one.ranked[name];
+    for (let l = 0; l < nLayers; l++)
+      for (let h = 0; h < nHeads; h++) {
+        let total = 0, count = 0;
+        for (let q = 0; q < n; q++) {
+          const value = MEASURES[name](rowOf(one, l, h, q), q, one.tokens, one.special);
+          if (value !== null) { total += value; count++; }
+        }
+        if (count) found.push([total / count, l, h]);
+      }
+    return (one.ranked[name] = found.sort((a, b) => b[0] - a[0] || a[1] - b[1] || a[2] - b[2]));
+  }
+
+  // Attention roll-out (Abnar & Zuidema 2020): heads averaged, half of each vector passes by, layers multiplied.
+  // One matrix (n, n) a layer: row q says which tokens of the text the vector at q is made of after that layer.
+  function rollout() {
+    const one = example(), n = one.tokens.length;
+    if (one.rollout) return one.rollout;
+    const layers = [];
+    let before = new Float32Array(n * n);
+    for (let i = 0; i < n; i++) before[i * n + i] = 1;
+    for (let l = 0; l < nLayers; l++) {
+      const after = new Float32Array(n * n);
+      for (let q = 0; q < n; q++) {
+        const mixed = new Float32Array(n);
+        for (let h = 0; h < nHeads; h++) rowOf(one, l, h, q).forEach((w, k) => { mixed[k] += w; });
+        const total = mixed.reduce((a, b) => a + b, 0) || 1;
+        for (let k = 0; k < n; k++) {
+          const share = (0.5 * mixed[k]) / total + (k === q ? 0.5 : 0);
+          if (share) for (let j = 0; j < n; j++) after[q * n + j] += share * before[k * n + j];
+        }
+      }
+      layers.push((before = after));
+    }
+    return (one.rollout = layers);
+  }
+  const traced = (layer, { side, i }) => {
+    const n = example().tokens.length, matrix = rollout()[layer];
+    return kept.map((other) => (side === "query" ? matrix[kept[i] * n + other] : matrix[other * n + kept[i]]));
+  };
+
   // ---- what stands on the page ---------------------------------------------------------------------------------
   const root = make("div", { className: "explorer" });
   const canvas = (text, keys) => make("canvas", { tabIndex: 0, aria: { role: keys, label: text } });
@@ -107,6 +210,11 @@ function render({ model, el }) {
   grid.className = "pick"; lines.className = "pick";
   const readout = make("div", { className: "readout" });
   const mapTitle = make("h3"), most = make("b"), strongest = make("ol", { aria: { live: "polite" } });
+  const order = make("select", { aria: { label: "what the list shows" }, onchange: () => tellHead() },
+    make("option", { value: "", textContent: "Strongest in this head" }),
+    ...(nLayers * nHeads > 1 ? Object.keys(MEASURES).map((name) => make("option", { value: name, textContent: `Heads by: ${name}` })) : []));
+  const trace = make("canvas", { className: "trace", aria: { role: "img", label: "" } });
+  const listTitle = make("h3", {}, order);
   const scroller = make("div", { className: "scroll" }, lines);
   scroller.style.maxHeight = `${size + 4}px`;
 
@@ -131,11 +239,12 @@ function render({ model, el }) {
     bar.append(make("label", { className: "check", title: "Weights are shown as they are, not rescaled" }, hide, "Hide special tokens"));
   const sizeText = make("span", { className: "size" });
   const all = make("div", { className: "all" }, make("h3", { textContent: "All heads (row: layer)" }), grid);
+  const live = model.get("live") ? liveBar(model, () => [state.layer, state.head]) : null;
   root.append(
     make("div", { className: "top" }, make("h2", { textContent: model.get("title"), title: model.get("title") }), sizeText),
-    bar, readout,
+    bar, ...(live ? [live.node] : []), readout,
     make("div", { className: "panels" },
-      make("section", {}, all, make("h3", { textContent: "Strongest in this head" }), strongest),
+      make("section", {}, all, listTitle, trace, strongest),
       make("section", {}, mapTitle, map,
         make("div", { className: "scale" }, "0", make("i"), most, "weight")),
       make("section", {}, make("h3", { textContent: "Query (left), key (right)" }), scroller)));
@@ -183,6 +292,14 @@ function render({ model, el }) {
         if (n) pen.drawImage(thumbs, h * n, l * n, n, n, x, y, inner, inner);
         pen.strokeRect(x - 0.5, y - 0.5, inner + 1, inner + 1);
       }
+    pen.strokeStyle = INK;
+    for (const [l, h] of model.get("off") ?? []) { // a head that is switched off is crossed out
+      const x = margin + h * cell + 1.5, y = margin + l * cell + 1.5;
+      pen.beginPath();
+      pen.moveTo(x, y); pen.lineTo(x + inner, y + inner);
+      pen.moveTo(x + inner, y); pen.lineTo(x, y + inner);
+      pen.stroke();
+    }
     pen.strokeStyle = VERMILLION;
     pen.lineWidth = 2;
     pen.strokeRect(margin + state.head * cell + 0.5, margin + state.layer * cell + 0.5, inner + 2, inner + 2);
@@ -327,17 +444,66 @@ function render({ model, el }) {
     buttons.forEach((b, i) => b.setAttribute("aria-pressed", i === state.example));
     mapTitle.textContent = `Layer ${state.layer}, head ${state.head} (row: query)`;
     most.textContent = (peaks[state.layer * nHeads + state.head] / 255).toFixed(2);
-    strongest.replaceChildren(...pairs().slice(0, 6).map(([w, q, k]) =>
-      make("li", {}, make("span", { textContent: arrow(q, k), title: arrow(q, k) }), make("b", { textContent: w.toFixed(2) }))));
+    tellList();
     const where = `layer ${state.layer}, head ${state.head}`;
     map.setAttribute("aria-label", `Attention weights of ${where} as a heat map. Arrow keys move between squares.`);
     lines.setAttribute("aria-label", `Attention weights of ${where} as lines from queries to keys. Arrow keys move between tokens.`);
     sizeText.textContent = `${nLayers} ${nLayers > 1 ? "layers" : "layer"} × ${nHeads} ${nHeads > 1 ? "heads" : "head"}, ${example().tokens.length} tokens`;
   }
 
+  // Under the grid: the strongest weights, or the heads by a number, or, for a token that is kept, its way through the layers.
+  function tellList() {
+    const item = (text, value, act) => {
+      const name = make(act ? "button" : "span", { textContent: text, title: text, ...(act && { type: "button", onclick: act }) });
+      return make("li", {}, name, make("b", { textContent: value.toFixed(2) }));
+    };
+    trace.hidden = !state.pin;
+    delete root.dataset.trace;
+    delete root.dataset.ranked;
+    if (state.pin) {
+      const asks = state.pin.side === "query", what = asks ? "is made of (roll-out)" : "goes to (roll-out)";
+      listTitle.replaceChildren(`“${label(state.pin.i)}” ${what}`);
+      const rows = Array.from({ length: nLayers }, (_, l) => traced(l, state.pin)), last = rows[nLayers - 1];
+      drawTrace(rows);
+      root.dataset.trace = JSON.stringify(last);
+      const best = last.map((w, i) => [w, i]).sort((a, b) => b[0] - a[0]).slice(0, 3);
+      strongest.replaceChildren(...best.map(([w, i]) => item(`${label(i)}, after all layers`, w)));
+      return;
+    }
+    listTitle.replaceChildren(order);
+    if (!order.value) {
+      strongest.replaceChildren(...pairs().slice(0, 6).map(([w, q, k]) => item(arrow(q, k), w)));
+      return;
+    }
+    const heads = ranked(order.value);
+    root.dataset.ranked = JSON.stringify(heads);
+    strongest.replaceChildren(...heads.slice(0, 6).map(([value, layer, head]) =>
+      item(`layer ${layer}, head ${head}`, value, () => choose({ layer, head }))));
+    if (!heads.length) strongest.replaceChildren(make("li", {}, "Nothing in this text to measure it by."));
+  }
+
+  function drawTrace(rows) {
+    const width = layout().gridWidth, margin = 22, row = clamp(6, Math.floor(96 / nLayers), 14), n = kept.length;
+    const pen = sharpen(trace, width, nLayers * row + 2), cell = (width - margin - 2) / Math.max(1, n);
+    const peak = Math.max(...rows.flat(), 0.001);
+    pen.font = `10px ${font()}`;
+    pen.textAlign = "right";
+    rows.forEach((values, l) => {
+      pen.fillStyle = MUTED;
+      if (row >= 10 || l % 2 === 0) pen.fillText(l, margin - 7, l * row + row / 2 + 1);
+      values.forEach((value, i) => {
+        const colour = RAMP[Math.round((255 * value) / peak)];
+        pen.fillStyle = `rgb(${colour & 255},${(colour >> 8) & 255},${(colour >> 16) & 255})`;
+        pen.fillRect(margin + i * cell, l * row + 1, Math.max(cell - 0.5, 0.8), row - 1);
+      });
+    });
+    trace.setAttribute("aria-label", `Attention roll-out of ${label(state.pin.i)}: one row a layer, one column a token, up to ${peak.toFixed(2)}`);
+  }
+
   function draw() {
     const { gridWidth, linesWidth, mapWidth } = layout();
     const widths = [gridWidth, mapWidth, linesWidth];
+    live?.show();
     root.querySelectorAll("section").forEach((section, i) => { section.style.width = `${widths[i]}px`; });
     drawGrid(gridWidth);
     drawMap(mapWidth);
@@ -427,6 +593,8 @@ function render({ model, el }) {
     else pin({ place: "lines", side: at.side, i: at.i });
   });
 
+  model.on("change:weights", () => { state.pin = state.hover = null; state.example = 0; load(); colour(); draw(); });
+  model.on("change:off", draw);
   model.on("change:layer", () => { state.layer = model.get("layer"); draw(); });
   model.on("change:head", () => { state.head = model.get("head"); draw(); });
   colour();

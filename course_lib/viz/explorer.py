@@ -97,6 +97,36 @@ def explore(
 def _view(
     examples: list[tuple[str, Any, Sequence[str]]], layer: int, head: int, height: int | None, title: str
 ) -> View:
+    state, raw, weights = prepare(examples, layer, head, height, title)
+    tokens = list(examples[0][2])
+    body = (
+        '<div id="explorer"></div>'
+        f'<script type="application/json" id="state">{_json(state)}</script>'
+        f'<script type="text/plain" id="weights">{base64.b64encode(raw).decode()}</script>'
+    )
+    summary = f"{title}: {state['n_layers']} layers × {state['n_heads']} heads, {len(tokens)} tokens"
+    script, style = assets_of_explorer()
+    script = script.replace("export default { render };", "")
+    picture = still(weights[layer, head], tokens, tokens, f"{title}: layer {layer}, head {head}")
+    markup = frame(
+        body,
+        [script + _HOST],
+        style=style,
+        title=summary,
+        height=height or state["size"] + 168,
+        picture=picture,
+    )
+    return View(markup, summary)
+
+
+def prepare(
+    examples: list[tuple[str, Any, Sequence[str]]], layer: int, head: int, height: int | None, title: str
+) -> tuple[dict[str, Any], bytes, np.ndarray]:
+    """What the renderer is told: its state, a byte a weight, and the first example's weights (L, H, T, T).
+
+    Args:
+        examples: (name, attentions, tokens) each.  layer, head, height: as in `explore`.
+    """
     prepared = [(name, stacked(attentions), list(tokens)) for name, attentions, tokens in examples]
     n_layers, n_heads = prepared[0][1].shape[:2]
     for _, weights, tokens in prepared:
@@ -137,27 +167,14 @@ def _view(
         "title": title,
     }
     raw = b"".join((w.clip(0, 1) * 255).round().astype(np.uint8).tobytes() for _, w, _ in prepared)
-    body = (
-        '<div id="explorer"></div>'
-        f'<script type="application/json" id="state">{_json(state)}</script>'
-        f'<script type="text/plain" id="weights">{base64.b64encode(raw).decode()}</script>'
-    )
-    summary = f"{title}: {n_layers} layers × {n_heads} heads, {len(prepared[0][2])} tokens"
-    script, style = _assets()
-    picture = still(
-        prepared[0][1][layer, head], prepared[0][2], prepared[0][2], f"{title}: layer {layer}, head {head}"
-    )
-    markup = frame(
-        body, [script + _HOST], style=style, title=summary, height=height or size + 168, picture=picture
-    )
-    return View(markup, summary)
+    return state, raw, prepared[0][1]
 
 
 @cache
-def _assets() -> tuple[str, str]:
+def assets_of_explorer() -> tuple[str, str]:
+    """The renderer as an ES module, and its style."""
     folder = Path(__file__).parent
-    script = (folder / "explorer.js").read_text(encoding="utf-8").replace("export default { render };", "")
-    return script, (folder / "explorer.css").read_text(encoding="utf-8")
+    return tuple((folder / f"explorer.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
 
 
 def _json(value: Any) -> str:

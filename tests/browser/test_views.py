@@ -8,6 +8,7 @@ import shutil
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from lab import Server, write_notebook
@@ -100,7 +101,7 @@ def state(frame) -> dict:
 
 def pixels(frame, canvas: int) -> str:
     """A fingerprint of what is painted: 0 the grid, 1 the heat map, 2 the lines."""
-    picture = frame.evaluate(f"document.querySelectorAll('canvas')[{canvas}].toDataURL()")
+    picture = frame.evaluate(f"document.querySelectorAll('canvas:not(.trace)')[{canvas}].toDataURL()")
     return hashlib.sha256(picture.encode()).hexdigest()
 
 
@@ -111,19 +112,19 @@ def readout(frame) -> str:
 def hover_square(frame, q: int, k: int) -> None:
     at = json.loads(state(frame)["geometry"])["map"]
     position = {"x": at["left"] + (k + 0.5) * at["s"], "y": at["top"] + (q + 0.5) * at["s"]}
-    frame.locator("canvas").nth(1).hover(position=position)
+    frame.locator("canvas:not(.trace)").nth(1).hover(position=position)
 
 
 def choose(frame, layer: int, head: int) -> None:
     at = json.loads(state(frame)["geometry"])["grid"]
     position = {"x": at["margin"] + (head + 0.5) * at["cell"], "y": at["margin"] + (layer + 0.5) * at["cell"]}
-    frame.locator("canvas").nth(0).click(position=position)
+    frame.locator("canvas:not(.trace)").nth(0).click(position=position)
 
 
 def hover_token(frame, side: str, i: int, click: bool = False) -> None:
     at = json.loads(state(frame)["geometry"])["lines"]
     position = {"x": at["x0"] - 20 if side == "query" else at["x1"] + 20, "y": (i + 0.5) * at["row"]}
-    lines = frame.locator("canvas").nth(2)
+    lines = frame.locator("canvas:not(.trace)").nth(2)
     lines.click(position=position) if click else lines.hover(position=position)
 
 
@@ -196,7 +197,8 @@ def test_the_colour_of_a_square_is_the_weight_on_the_ramp(explorer):
     choose(explorer, 1, 1)
     weights = attentions()[1, 1]
     at = json.loads(state(explorer)["geometry"])["map"]
-    read = """([x, y]) => { const map = document.querySelectorAll('canvas')[1], r = window.devicePixelRatio;
+    read = """([x, y]) => {
+        const map = document.querySelectorAll('canvas:not(.trace)')[1], r = window.devicePixelRatio;
         return [...map.getContext('2d').getImageData(x * r, y * r, 1, 1).data] }"""
 
     def square(index):
@@ -222,17 +224,70 @@ def test_pointing_at_a_token_shows_only_its_lines_and_a_click_keeps_them(explore
     hover_token(explorer, "query", 8, click=True)
     explorer.page.mouse.move(0, 0)
     assert pixels(explorer, 2) == alone
-    explorer.locator("canvas").nth(2).press("Escape")
+    explorer.locator("canvas:not(.trace)").nth(2).press("Escape")
     explorer.page.mouse.move(0, 0)
     assert pixels(explorer, 2) == everything
 
 
+def show_list(frame, name: str) -> None:
+    frame.locator("select").select_option(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["previous token", "the token itself", "first token", "entropy (bits)", "distance (tokens)"]
+)
+def test_heads_are_ranked_by_what_numpy_computes_and_a_click_chooses_one(explorer, name):
+    weights = attentions().numpy().astype("float64")
+    places = np.arange(12)
+    expected = {
+        "previous token": weights.diagonal(-1, 2, 3).mean(-1),
+        "the token itself": weights.diagonal(0, 2, 3).mean(-1),
+        "first token": weights[..., 0].mean(-1),
+        "entropy (bits)": -(weights * np.log2(weights)).sum(-1).mean(-1),
+        "distance (tokens)": (weights * abs(places[:, None] - places)).sum(-1).mean(-1),
+    }[name]
+    show_list(explorer, name)
+    rows = json.loads(state(explorer)["ranked"])
+    assert [row[0] for row in rows] == sorted((row[0] for row in rows), reverse=True)
+    assert len(rows) == 12
+    for score, layer, head in rows:
+        assert score == pytest.approx(
+            expected[layer, head], abs=0.06 if name[0] in "ed" else 0.5 / 255 + 1e-6
+        )
+    _, layer, head = rows[0]
+    explorer.locator("li button").first.click()
+    assert (state(explorer)["layer"], state(explorer)["head"]) == (str(layer), str(head))
+    show_list(explorer, "")
+
+
+def test_a_number_that_the_text_has_nothing_for_is_said_so(explorer):
+    show_list(explorer, "induction")
+    assert "Nothing in this text" in explorer.locator("ol").inner_text()
+    show_list(explorer, "")
+
+
+@pytest.mark.parametrize("side", ["query", "key"])
+def test_a_token_that_is_kept_is_followed_through_the_layers(explorer, side):
+    """Roll-out by numpy: heads averaged, half of each vector passes by, layers multiplied."""
+    matrix = np.eye(12)
+    for layer in attentions().numpy().astype("float64"):
+        matrix = (0.5 * layer.mean(0) + 0.5 * np.eye(12)) @ matrix
+    hover_token(explorer, side, 8, click=True)
+    traced = json.loads(state(explorer)["trace"])
+    expected = matrix[8] if side == "query" else matrix[:, 8]
+    assert traced == pytest.approx(expected.tolist(), abs=2e-3)
+    assert explorer.locator("canvas.trace").is_visible()
+    explorer.locator("canvas:not(.trace)").nth(2).press("Escape")
+    assert explorer.locator("canvas.trace").is_hidden()
+
+
 def test_the_keyboard_alone_reaches_every_weight(explorer):
-    grid, heat, lines = (explorer.locator("canvas").nth(i) for i in range(3))
+    grid, heat, lines = (explorer.locator("canvas:not(.trace)").nth(i) for i in range(3))
     grid.focus()
     for key in ("ArrowDown", "ArrowRight", "ArrowRight"):
         explorer.page.keyboard.press(key)
     assert (state(explorer)["layer"], state(explorer)["head"]) == ("1", "2")
+    explorer.page.keyboard.press("Tab")  # what the list shows
     explorer.page.keyboard.press("Tab")
     assert heat.evaluate("canvas => canvas === document.activeElement")
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
@@ -266,7 +321,7 @@ def test_comparing_switches_to_the_other_attentions_and_keeps_layer_and_head(exp
 def test_the_explorer_says_what_it_shows(explorer):
     choose(explorer, 2, 1)
     labels = explorer.evaluate(
-        "[...document.querySelectorAll('canvas')].map(c => c.getAttribute('aria-label'))"
+        "[...document.querySelectorAll('canvas:not(.trace)')].map(c => c.getAttribute('aria-label'))"
     )
     assert all(labels) and "layer 2, head 1" in labels[1]
     slider = explorer.get_by_label("Layer", exact=True)
@@ -424,7 +479,7 @@ def test_time_from_slider_to_painted_frame_is_measured(notebook, capsys):
             const begin = performance.now();
             slider.value = i % 6;
             slider.dispatchEvent(new Event('input'));
-            document.querySelectorAll('canvas')[1].getContext('2d').getImageData(0, 0, 1, 1);
+            document.querySelectorAll('canvas:not(.trace)')[1].getContext('2d').getImageData(0, 0, 1, 1);
             times.push(performance.now() - begin);
         }
         return times;
@@ -463,13 +518,14 @@ def check_views(notebook) -> None:
     heads = notebook.frames("Head view")
     assert explorers and heads, "the lesson should show a head view and an explorer"
     for frame in explorers:
-        before = pixels(frame, frame.locator("canvas").count() - 1)
+        before = pixels(frame, frame.locator("canvas:not(.trace)").count() - 1)
         for slider in frame.locator("input[type=range]").all():
             slider.focus()
             slider.press("End")
         at = state(frame)
         assert (
-            pixels(frame, frame.locator("canvas").count() - 1) != before or at["layer"] == at["head"] == "0"
+            pixels(frame, frame.locator("canvas:not(.trace)").count() - 1) != before
+            or at["layer"] == at["head"] == "0"
         )
     for frame in heads:
         drawn, sight, layer = lines_of(frame), lines_in_sight(frame), frame.locator("#layer")
