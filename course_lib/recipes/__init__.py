@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from course_lib.pretrained.trained import BAND, SHIPPED, runs, save_trained, shipped
+from course_lib.recipes.bart_town import bart_town
 from course_lib.recipes.bert_docs import bert_docs, hidden_blocks, mlm_scores
 from course_lib.recipes.bert_town import bert_loss, bert_town, town_held_out, town_scores, town_tokenizer
 from course_lib.recipes.gpt_docs import docs_bits_per_byte, gpt_docs
@@ -96,6 +97,16 @@ RECIPES = {
             gpt_docs,
             {"learning_rate": 0.01, "optimizer": "muon", "warmup": 200, "floor": 0.0},
             eval_every=250,
+        ),
+        Recipe(
+            "bart-town",
+            "BART, 2 + 2 layers of 128, repairs damaged sentences and stories of Tiny Town",
+            "09",
+            10,
+            3_000,
+            bart_town,
+            {"learning_rate": 0.007, "optimizer": "muon", "warmup": 100, "floor": 0.02},
+            eval_every=500,
         ),
     )
 }
