@@ -125,7 +125,7 @@ class Bart(EncoderDecoder):
         return out
 
     def head(self, hidden: Tensor) -> Tensor:
-        return F.linear(hidden, self.encoder_embedding.token.weight) + self.final_logits_bias
+        return F.linear(hidden, self.decoder_embedding.token.weight) + self.final_logits_bias
 
     def with_classifier(self, n_labels: int) -> Self:
         """A copy to fine-tune: the same encoder and decoder, a fresh classifier on top."""
