@@ -111,7 +111,14 @@ def frame(
 
 
 def scripted(
-    name: str, colors: tuple[str, ...], state: Any, *, summary: str, height: int, picture: bytes | None
+    name: str,
+    colors: tuple[str, ...],
+    state: Any,
+    *,
+    summary: str,
+    height: int,
+    picture: bytes | None,
+    host: str = "",
 ) -> View:
     """The view of a playground: `name`.js draws `state` into the element `view`, in the style of `name`.css.
 
@@ -120,12 +127,13 @@ def scripted(
         state: what JSON can hold, every text in it made visible already; the script finds it in `data`.
         summary: the view in a line, for screen readers and for where no HTML is shown.
         height, picture: as `frame` takes them.
+        host: JavaScript after the script, for one that has other hosts besides.
     """
     script, style = assets(name, *colors)
     return View(
         frame(
             '<div id="view"></div>',
-            [script],
+            [script + host],
             data=json.dumps(state, ensure_ascii=False, separators=(",", ":")),
             style=style,
             title=summary,
