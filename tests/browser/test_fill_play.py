@@ -47,17 +47,8 @@ def shares(text: str, at: int) -> torch.Tensor:
 
 
 @pytest.fixture
-def play(browser):
-    """The view's frame, in a page of its own; whatever a test does, the page stays clean."""
-    noted = browser.errors, browser.outside, browser.dialogs
-    before = [len(notes) for notes in noted]
-    page = browser.page()
-    page.set_content(f"<body>{fill_mask(MODEL, TOKENIZER, TEXTS, top=TOP, title='Hide').html}")
-    frame = page.frames[1]
-    frame.wait_for_selector(".view[data-at]")
-    yield frame
-    page.close()
-    assert [notes[n:] for notes, n in zip(noted, before)] == [[], [], []]
+def play(open_view):
+    return open_view(fill_mask(MODEL, TOKENIZER, TEXTS, top=TOP, title="Hide"), ".view[data-at]")
 
 
 def number(text: str) -> float:

@@ -19,17 +19,8 @@ VALUE = torch.tensor([[0.0, 1.0], [0.5, 0.2], [1.0, 0.6]])
 
 
 @pytest.fixture
-def play(browser):
-    """The view's frame, in a page of its own; whatever a test does, the page stays clean."""
-    noted = browser.errors, browser.outside, browser.dialogs
-    before = [len(notes) for notes in noted]
-    page = browser.page()
-    page.set_content(f"<body>{attention_playground(WORDS, QUERY, KEY, VALUE).html}")
-    frame = page.frames[1]
-    frame.wait_for_selector(".playground[data-output]")
-    yield frame
-    page.close()
-    assert [notes[n:] for notes, n in zip(noted, before)] == [[], [], []]
+def play(open_view):
+    return open_view(attention_playground(WORDS, QUERY, KEY, VALUE), ".playground[data-output]")
 
 
 def state(frame) -> dict:

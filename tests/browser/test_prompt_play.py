@@ -29,23 +29,9 @@ def made(labels=("up", "down"), n=4, subsets=True) -> PromptTable:
 TABLE = made()
 
 
-def opened(browser, table):
-    page = browser.page()
-    page.set_content(f"<body>{prompt_view(table).html}")
-    frame = page.frames[1]
-    frame.wait_for_selector(".view[data-order]")
-    return frame
-
-
 @pytest.fixture
-def play(browser):
-    """The view's frame, in a page of its own; whatever a test does, the page stays clean."""
-    noted = browser.errors, browser.outside, browser.dialogs
-    before = [len(notes) for notes in noted]
-    frame = opened(browser, TABLE)
-    yield frame
-    frame.page.close()
-    assert [notes[n:] for notes, n in zip(noted, before)] == [[], [], []]
+def play(open_view):
+    return open_view(prompt_view(TABLE), ".view[data-order]")
 
 
 def assert_right(frame, table=TABLE) -> tuple[tuple[int, ...], int]:
@@ -200,14 +186,13 @@ def test_it_fits_every_width(play):
     play.page.set_viewport_size(size)
 
 
-def test_more_labels_fewer_examples_and_no_subsets(browser):
+def test_more_labels_fewer_examples_and_no_subsets(open_view):
     for table in (made(("up", "down", "level", "none")), made(n=2, subsets=False)):
-        frame = opened(browser, table)
+        frame = open_view(prompt_view(table), ".view[data-order]")
         assert_right(frame, table)
         frame.locator(".grip").nth(0).press("ArrowDown")
         assert assert_right(frame, table)[0][:2] == (1, 0)
         assert frame.locator(".toggle").count() == (len(table.examples) if () in table.log_p else 0)
-        frame.page.close()
 
 
 CELL = """import torch

@@ -30,17 +30,8 @@ VIEW = sampler_playground(model, BYTES, PROMPTS, seed=7)
 
 
 @pytest.fixture
-def play(browser):
-    """The view's frame, in a page of its own; whatever a test does, the page stays clean."""
-    noted = browser.errors, browser.outside, browser.dialogs
-    before = [len(notes) for notes in noted]
-    page = browser.page()
-    page.set_content(f"<body>{VIEW.html}")
-    frame = page.frames[1]
-    frame.wait_for_selector(".view[data-kept]")
-    yield frame
-    page.close()
-    assert [notes[n:] for notes, n in zip(noted, before)] == [[], [], []]
+def play(open_view):
+    return open_view(VIEW, ".view[data-kept]")
 
 
 def uniforms(seed: int, n: int) -> list[float]:

@@ -17,17 +17,8 @@ ROWS, COLUMNS = ["study hard", "사과", HOSTILE], ["much to learn", "apple", HO
 
 
 @pytest.fixture
-def play(browser):
-    """The view's frame, in a page of its own; whatever a test does, the page stays clean."""
-    noted = browser.errors, browser.outside, browser.dialogs
-    before = [len(notes) for notes in noted]
-    page = browser.page()
-    page.set_content(f"<body>{temperature_playground(SIMILARITY, ROWS, COLUMNS).html}")
-    frame = page.frames[1]
-    frame.wait_for_selector(".playground[data-loss]")
-    yield frame
-    page.close()
-    assert [notes[n:] for notes, n in zip(noted, before)] == [[], [], []]
+def play(open_view):
+    return open_view(temperature_playground(SIMILARITY, ROWS, COLUMNS), ".playground[data-loss]")
 
 
 def assert_right(frame) -> dict:

@@ -65,18 +65,9 @@ TOKENIZERS = tokenizers()
 
 
 @pytest.fixture
-def play(browser):
-    """The view's frame, in a page of its own; whatever a test does, the page stays clean."""
-    noted = browser.errors, browser.outside, browser.dialogs
-    before = [len(notes) for notes in noted]
-    page = browser.page()
+def play(open_view):
     view = tokenizer_playground(TOKENIZERS, "pretraining 불꽃", samples=["사과", HOSTILE], title="Cut it")
-    page.set_content(f"<body>{view.html}")
-    frame = page.frames[1]
-    frame.wait_for_selector(".playground[data-ids]")
-    yield frame
-    page.close()
-    assert [notes[n:] for notes, n in zip(noted, before)] == [[], [], []]
+    return open_view(view, ".playground[data-ids]")
 
 
 def seen(frame, name: str) -> list:
