@@ -1,0 +1,117 @@
+"""The translator is trained on nothing it is judged on; `translate` says what it read and did not know."""
+
+import pytest
+import torch
+
+from course_lib.data.country_names import KINDS, country_names
+from course_lib.data.emoji_names import emoji_names
+from course_lib.models import Bart
+from course_lib.recipes.names import (
+    LANGUAGES,
+    bare,
+    known_words,
+    name_pairs,
+    names_config,
+    names_tokenizer,
+    pair_columns,
+    repair_batches,
+    smoothed_loss,
+    translate,
+    translate_all,
+    translation_scores,
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return names_tokenizer()
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    torch.manual_seed(0)
+    return Bart(names_config(tokenizer)).eval()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_held_out_name_is_in_the_training_pairs_in_any_language(language):
+    trained = {side for to in LANGUAGES for pair in name_pairs(to) for side in pair}
+    for split in ("validation", "compositions", "novel"):
+        for english, target in emoji_names(language, split):
+            assert english not in trained
+            if split == "novel":
+                continue  # a name may be new in English and known in another language, as the data card says
+            assert target not in trained, (english, target)
+    for kind in KINDS:
+        held = country_names(language, kind, "test")
+        assert not {english for english, _ in held} & {english for english, _ in name_pairs(language)}
+
+
+def test_every_name_survives_the_tokenizer(tokenizer):
+    for split in ("train", "compositions", "novel"):
+        for to in LANGUAGES:
+            for pair in emoji_names(to, split):
+                for side in pair:
+                    assert tokenizer.decode(bare(tokenizer, side)).strip() == side
+
+
+def test_a_word_is_cut_alike_at_every_place(tokenizer):
+    first, last = bare(tokenizer, "cat woman"), bare(tokenizer, "woman cat")
+    half = len(bare(tokenizer, "cat"))
+    assert first[:half] == last[-half:]
+
+
+def test_columns_hold_the_mark_in_front_and_an_end_on_both_sides(tokenizer):
+    columns = pair_columns(tokenizer, [("cat", "chat", "fr"), ("cat", "고양이", "ko")])
+    for ids, labels, mark in zip(columns["ids"], columns["labels"], ("<fr>", "<ko>")):
+        assert ids[0] == tokenizer.vocab[mark]
+        assert ids[-1] == labels[-1] == tokenizer.eos_id
+    assert tokenizer.decode(columns["labels"][1]).strip() == "고양이"
+
+
+def test_repairs_give_the_whole_name_as_the_label_and_damage_nearly_every_one(tokenizer):
+    texts = [english for english, _ in emoji_names("fr", "train")[:100]]
+    batches = repair_batches(tokenizer, texts, 0, torch.device("cpu"), batch_size=100)
+    seen, damaged = set(), 0
+    for _ in range(len(batches)):
+        batch = next(batches)
+        for ids, labels in zip(batch["ids"].tolist(), batch["labels"].tolist()):
+            labels = [i for i in labels if i != -100]
+            seen.add(tokenizer.decode(labels).strip())
+            damaged += [i for i in ids if i != tokenizer.pad_id] != labels
+    assert seen == set(texts) and damaged > 50
+
+
+def test_the_smoothed_loss_is_torchs_on_the_scored_places_alone(tokenizer, model):
+    batch = {"ids": torch.tensor([[3, 300, 1], [4, 301, 1]]), "labels": torch.tensor([[310, 1], [1, -100]])}
+    logits = model(**batch).logits
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor([310, 1, 1]), label_smoothing=0.1)
+    torch.testing.assert_close(smoothed_loss(model, batch), expected)
+
+
+def test_batches_of_translations_are_those_of_single_names_in_the_order_given(tokenizer, model):
+    texts = ["woman dancing dark skin tone", "cat", "sleepy face", "x-ray"]
+    together = translate_all(model, tokenizer, texts, "fr")
+    assert together == [translate_all(model, tokenizer, [text], "fr")[0] for text in texts]
+    right = list(zip(texts, together))
+    assert translation_scores(model, tokenizer, right, "fr")["exact"] == 1
+    assert translation_scores(model, tokenizer, [*right[:3], ("cat", "…")], "fr")["exact"] == 0.75
+
+
+def test_a_translation_comes_with_its_tokens_alignment_and_unknown_words(tokenizer, model):
+    made = translate(model, tokenizer, "sleepy  blorf mouse", "ko")
+    assert "".join(made.source[:-1]).split() == ["sleepy", "blorf", "mouse"] and made.source[-1] == "</s>"
+    assert made.alignment.shape == (len(made.target), len(made.source))
+    assert (made.alignment >= 0).all() and (made.alignment.sum(1) < 1).all()  # the mark takes the rest
+    assert made.unknown == ("blorf",)
+    assert made.text == translate_all(model, tokenizer, ["sleepy blorf mouse"], "ko")[0]
+    assert {"mouse", "woman", "dollar"} <= known_words()
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "told"),
+    [("cat", "de", "writes fr, ko"), ("", "fr", "0 tokens"), ("cat " * 100, "ko", "give a name of 1 to 62")],
+)
+def test_bad_input_is_refused_with_the_way_out(tokenizer, model, text, language, told):
+    with pytest.raises(ValueError, match=told):
+        translate(model, tokenizer, text, language)
