@@ -20,7 +20,9 @@ from course_lib.recipes.bart_town import bart_town
 from course_lib.recipes.bert_docs import bert_docs, hidden_blocks, mlm_scores
 from course_lib.recipes.bert_town import bert_loss, bert_town, town_held_out, town_scores, town_tokenizer
 from course_lib.recipes.gpt_docs import docs_bits_per_byte, gpt_docs
+from course_lib.recipes.names import bart_names, translator_from_bart_names
 from course_lib.recipes.parts import Parts
+from course_lib.recipes.t5_town import t5_town
 from course_lib.training.curves import Band
 from course_lib.training.device import pick_device
 from course_lib.training.trainer import Trainer
@@ -107,6 +109,36 @@ RECIPES = {
             bart_town,
             {"learning_rate": 0.007, "optimizer": "muon", "warmup": 100, "floor": 0.02},
             eval_every=500,
+        ),
+        Recipe(
+            "t5-town",
+            "T5, 2 + 2 layers of 128, missing spans of Tiny Town's reviews, verdicts behind them",
+            "10",
+            3,
+            1_000,
+            t5_town,
+            {"learning_rate": 0.007, "optimizer": "muon", "warmup": 100, "floor": 0.02},
+            eval_every=100,
+        ),
+        Recipe(
+            "bart-names",
+            "BART, 3 + 3 layers of 128, repairs damaged names in English, French and Korean",
+            "09",
+            4,
+            1_000,
+            bart_names,
+            {"learning_rate": 0.01, "optimizer": "muon", "warmup": 50, "floor": 0.02},
+            eval_every=250,
+        ),
+        Recipe(
+            "translator",
+            "bart-names, taught to translate names from English to French and Korean",
+            "09",
+            8,
+            2_000,
+            translator_from_bart_names,
+            {"learning_rate": 0.01, "optimizer": "muon", "warmup": 50, "floor": 0.02},
+            eval_every=250,
         ),
     )
 }
