@@ -135,11 +135,15 @@ def translator(seed: int, device: torch.device, start: Bart | None = None) -> Pa
         model.load_state_dict(start.state_dict())
 
     def report(model: nn.Module) -> dict[str, float]:
-        return {
-            f"{split}_{to}_{name}": value
+        exams = {
+            f"{split}_{to}": (emoji_names(to, split), to)
             for split in ("validation", "compositions", "novel")
             for to in LANGUAGES
-            for name, value in translation_scores(model, tokenizer, emoji_names(to, split), to).items()
+        } | {f"{kind}_{to}": (country_names(to, kind, "test"), to) for kind in KINDS for to in LANGUAGES}
+        return {
+            f"{exam}_{name}": value
+            for exam, (pairs, to) in exams.items()
+            for name, value in translation_scores(model, tokenizer, pairs, to).items()
         }
 
     def judge(model: nn.Module) -> dict[str, float]:
