@@ -11,8 +11,9 @@ import pytest
 import torch
 from stand_ins import translate
 
+from course_lib.pretrained.trained import load_trained
 from course_lib.viz import translate_playground
-from course_lib.viz.translate_play import Interpreter, held_out_names, problem
+from course_lib.viz.translations import Interpreter, held_out_names, problem, translate_name
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 TEXTS = ["woman cook", ("red heart", {"fr": "cœur rouge", "ko": "하트"})]
@@ -73,7 +74,7 @@ def test_pieces_are_gathered_into_words_with_the_weights_they_have_together():
 
     view = translate_playground(None, None, ["Red heart"], languages=["ko"], translate=in_pieces, live=False)
     (one,) = state(view)["examples"][0]["results"]
-    assert one["source"] == ["Red", "heart", "</s>"] and one["target"] == ["뷁", "하트", "</s>"]
+    assert one["source"] == ["red", "heart", "</s>"] and one["target"] == ["뷁", "하트", "</s>"]
     # the first row by hand: ((0.5 + 0.1) + (0.3 + 0.3)) / 2, (0.2 + 0.4) / 2, (0.2 + 0.0) / 2
     assert one["alignment"] == [[0.6, 0.3, 0.1], [0.1, 0.9, 0.0], [0.1, 0.0, 0.7]]
     assert one["unknown"] == [0]
@@ -87,6 +88,32 @@ def test_an_alignment_of_another_shape_is_refused():
 
     with pytest.raises(RuntimeError, match="an alignment of shape .3, 1. for 3 tokens written and 3 read"):
         translate_playground(None, None, ["red heart"], translate=wrong, live=False)
+
+
+def test_capitals_become_those_of_training(monkeypatch):
+    import course_lib.recipes.names as names
+
+    monkeypatch.setattr(names, "translate", lambda model, tokenizer, text, language, beams: text)
+    for typed, read in (
+        ("Woman COOK", "woman cook"),
+        ("south Korea", "South Korea"),
+        ("Zorgl blarg", "Zorgl blarg"),
+        ("korean people", "Korean people"),
+    ):
+        assert translate_name(None, None, typed, "fr") == read
+
+
+def test_the_shipped_translator_translates_what_it_shows():
+    model, tokenizer = load_trained("translator")
+    reply = Interpreter(model, tokenizer, ["fr", "ko"], translate_name)
+    found = reply("Pregnant person light skin tone")
+    assert [one["text"] for one in found["results"]] == [
+        "personne enceinte peau claire",
+        "임신한 사람 하얀 피부",
+    ]
+    assert found["results"][0]["source"] == ["pregnant", "person", "light", "skin", "tone", "</s>"]
+    assert found["results"][1]["target"] == ["임신한", "사람", "하얀", "피부", "</s>"]
+    assert reply("quantum person")["unknown"] == ["quantum"]
 
 
 def test_unknown_words_are_told():

@@ -26,11 +26,11 @@ _SCRIPT, _STYLE = assets("translate_play")
 
 
 class TranslateField(anywidget.AnyWidget):
-    """Shows `state` with a field; `reply` answers what is typed there.
+    """A field, and what `reply` answers to the text in it.
 
     Args:
         reply: (text) -> what the script shows.
-        state: title, languages, examples, of which the first is shown.
+        state: title and languages, as the frame has them.
     """
 
     _esm = _SCRIPT + _HOST
@@ -40,7 +40,7 @@ class TranslateField(anywidget.AnyWidget):
     answer = traitlets.Dict().tag(sync=True)
 
     def __init__(self, reply: Callable[[str], dict[str, Any]], state: dict[str, Any]) -> None:
-        super().__init__(state=state | {"examples": state["examples"][:1]})
+        super().__init__(state=state | {"examples": []})
         self.reply = reply
         self.observe(self._answer, names="question")
 

@@ -83,7 +83,7 @@ function panel({ code, name }, follow) {
       const strange = side === 0 && unknown.includes(i);
       const node = make("button", { type: "button", class: strange ? "strange" : "", tabindex: i ? -1 : 0 },
         make("span", side ? { lang: code } : {}, token), make("small"));
-      if (strange) node.title = "unknown to the model";
+      node.title = strange ? `${token}: unknown to the model` : token;
       return node;
     })));
     svg.setAttribute("viewBox", `0 0 100 ${ROW * Math.max(source.length, target.length)}`);
@@ -102,7 +102,7 @@ function panel({ code, name }, follow) {
 }
 
 // state: { title, languages: [{ code, name }], examples }. `ask(text)` sends a text to the kernel; without it the
-// examples are what there is. Returns `answer`, which shows what came back.
+// examples, of which the first is shown, are what there is. Returns `answer`, which shows what came back.
 function playground(el, state, ask) {
   const { title, languages, examples } = state;
   const note = make("p", { class: "note" }), live = make("div", { class: "live", role: "status" }), message = make("p", { class: "message" });
@@ -129,7 +129,10 @@ function playground(el, state, ask) {
   function answer({ text, problem, unknown = [], kind: said = "", results = [] }) {
     root.classList.remove("waits");
     send.disabled = false;
-    if (results.length) panels.forEach((one, i) => one.set(results[i]));
+    if (results.length) {
+      root.classList.remove("blank");
+      panels.forEach((one, i) => one.set(results[i]));
+    }
     root.classList.toggle("empty", Boolean(problem));
     kind.textContent = said;
     message.className = `message ${problem ? "problem" : unknown.length ? "unknown" : ""}`;
@@ -149,7 +152,7 @@ function playground(el, state, ask) {
       event.stopPropagation();  // the notebook's shortcuts stay out of a text
       if (event.key === "Enter" && !event.isComposing && !send.disabled) go();
     });
-    field.value = examples[0].text;
+    field.placeholder = "such as: sleepy cat";
   } else {
     field.addEventListener("change", () => answer(examples[+field.value]));
     steps.forEach((step, i) => step.addEventListener("click", () => {
@@ -157,6 +160,7 @@ function playground(el, state, ask) {
       answer(examples[+field.value]);
     }));
   }
-  answer(examples[0]);
+  if (examples.length) answer(examples[0]);
+  else root.classList.add("blank");  // until the first answer
   return answer;
 }

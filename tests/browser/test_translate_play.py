@@ -139,8 +139,8 @@ def test_words_of_ones_own_are_answered_and_the_examples_survive_reopening(root,
     notebook = browser.open(server, "translate.ipynb")
     notebook.run_all()
     page = notebook.page
-    page.wait_for_selector(".translate.asks[data-results]")
     field = page.get_by_label("English words")
+    assert not page.locator(".translate.asks section").first.is_visible()  # nothing was asked yet
     for text in ("red heart", "woman zebra", "cook"):
         field.fill(text)
         field.press("Enter")
