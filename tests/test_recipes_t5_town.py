@@ -29,16 +29,6 @@ def test_a_verdict_says_what_its_review_is_labelled():
         assert labels[text.removesuffix(f" {end}")] == ("good" in end)
 
 
-def test_without_verdicts_the_same_reviews_are_read_and_no_text_ends_in_one():
-    with_them, without = town_texts("train"), town_texts("train", with_verdicts=False)
-    assert len(with_them) == len(without)
-    assert not any(text.endswith(tuple(f" . {end}" for end in ENDS)) for text in without)
-    n = sum(a != b for a, b in zip(with_them, without, strict=True))
-    assert all(a.startswith(b) for a, b in zip(with_them, without, strict=True)) and n == len(
-        verdicts("train")
-    )
-
-
 def test_what_is_hidden_put_back_is_the_text_and_many_verdicts_are_hidden_alone():
     texts = verdicts("validation")[:200]
     words = tokenizer()

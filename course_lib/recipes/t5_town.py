@@ -62,9 +62,9 @@ def t5_tokenizer() -> WordPiece:
     return WordPiece({token: i for i, token in enumerate(tokens)}, [*town.special_tokens, *SENTINELS])
 
 
-def town_texts(split: str, with_verdicts: bool = True) -> list[str]:
-    """Plain reviews with their verdicts, or without; and half as many other sentences."""
-    reviews = verdicts(split) if with_verdicts else [text for text, _ in _opinions(split)]
+def town_texts(split: str) -> list[str]:
+    """Plain reviews with their verdicts, and half as many other sentences."""
+    reviews = verdicts(split)
     return [*reviews, *tiny_town.sentences(split)[: len(reviews) // 2]]
 
 
@@ -72,16 +72,12 @@ def verdicts(split: str) -> list[str]:
     """Plain reviews with what the visitor makes of it behind: "the room was truly nice . we found it good ."
 
     Only here does a text of Tiny Town say the verdict beside its reasons. The label chooses the word, as a
-    visitor's own opinion does in text of the web; it is not written down.
+    visitor's own opinion does in text of the web.
     """
-    return [f"{text} {verdict}" for text, verdict in _opinions(split)]
-
-
-def _opinions(split: str) -> list[tuple[str, str]]:
     rng = random.Random(f"verdicts {split}")
     plain = [review for review in tiny_town.sentiment(split) if review.kind == "plain"] * TIMES
     rng.shuffle(plain)
-    return [(one.text, rng.choice(VERDICTS).format("good" if one.label else "bad")) for one in plain]
+    return [f"{one.text} {rng.choice(VERDICTS).format('good' if one.label else 'bad')}" for one in plain]
 
 
 def span_batches(
