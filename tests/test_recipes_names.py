@@ -6,6 +6,7 @@ import torch
 from course_lib.data.country_names import KINDS, country_names
 from course_lib.data.emoji_names import emoji_names
 from course_lib.models import Bart
+from course_lib.pretrained.trained import about_trained, load_trained
 from course_lib.recipes.names import (
     LANGUAGES,
     bare,
@@ -127,3 +128,27 @@ def test_a_translation_comes_with_its_tokens_alignment_and_unknown_words(tokeniz
 def test_bad_input_is_refused_with_the_way_out(tokenizer, model, text, language, told):
     with pytest.raises(ValueError, match=told):
         translate(model, tokenizer, text, language)
+
+
+@pytest.fixture(scope="module")
+def shipped_translator():
+    return load_trained("translator")
+
+
+@pytest.mark.parametrize(("language", "demanded"), [("fr", 0.85), ("ko", 0.80)])
+def test_the_shipped_translator_gets_the_demanded_share_of_compositions_and_scores_as_reported(
+    shipped_translator, language, demanded
+):
+    model, tokenizer = shipped_translator
+    reported = about_trained("translator")["metrics"]
+    for split, least in (("compositions", demanded), ("novel", 0)):
+        found = translation_scores(model, tokenizer, emoji_names(language, split), language)
+        assert found["exact"] >= least
+        # Rounding differs from machine to machine, and with it a choice here and there.
+        assert abs(found["exact"] - reported[f"{split}_{language}_exact"]) < 0.02
+        assert abs(found["chrf"] - reported[f"{split}_{language}_chrf"]) < 2
+
+
+def test_shipped_tokenizers_are_what_training_names_give(tokenizer, shipped_translator):
+    for shipped in (shipped_translator[1], load_trained("bart-names")[1]):
+        assert shipped.vocab == tokenizer.vocab and shipped.merges == tokenizer.merges
