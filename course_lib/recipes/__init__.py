@@ -22,6 +22,7 @@ from course_lib.recipes.bert_town import bert_loss, bert_town, town_held_out, to
 from course_lib.recipes.gpt_docs import docs_bits_per_byte, gpt_docs
 from course_lib.recipes.names import bart_names, translator_from_bart_names
 from course_lib.recipes.parts import Parts
+from course_lib.recipes.t5_tasks import t5_tasks
 from course_lib.recipes.t5_town import t5_town
 from course_lib.training.curves import Band
 from course_lib.training.device import pick_device
@@ -139,6 +140,16 @@ RECIPES = {
             translator_from_bart_names,
             {"learning_rate": 0.01, "optimizer": "muon", "warmup": 50, "floor": 0.02},
             eval_every=250,
+        ),
+        Recipe(
+            "t5-tasks",
+            "T5, 2 + 2 layers of 128, seven tasks as text to text",
+            "10",
+            10,
+            3_000,
+            t5_tasks,
+            {"learning_rate": 0.005, "optimizer": "muon", "warmup": 100, "floor": 0.02},
+            eval_every=500,
         ),
     )
 }
