@@ -191,7 +191,6 @@ def test_a_picture_stands_in_for_the_frame(view):
 
 def test_built_and_tested_lessons_keep_only_what_lives_without_a_kernel(monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    monkeypatch.delenv("VSCODE_PID", raising=False)
     view = translate_playground(None, None, TEXTS, translate=translate)
     assert not hasattr(view, "field") and "text/html" in view._repr_mimebundle_()
 

@@ -131,7 +131,13 @@ def _is_asked_by_a_person() -> bool:
     import os
     import sys
 
-    return "ipykernel" in sys.modules and ("JPY_SESSION_NAME" in os.environ or "VSCODE_PID" in os.environ)
+    if "ipykernel" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    # What Jupyter's server and VS Code tell a kernel of the notebook that is open.
+    return shell is not None and ("JPY_SESSION_NAME" in os.environ or "__vsc_ipynb_file__" in shell.user_ns)
 
 
 def _still(state: dict[str, Any]) -> bytes:

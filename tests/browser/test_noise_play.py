@@ -18,6 +18,7 @@ from course_lib.objectives import (
     token_masking,
 )
 from course_lib.viz import noise_playground
+from course_lib.viz.labels import visible
 from course_lib.viz.noise_draws import DRAWS, MEANS, RATES, STOPS, generator_of, word_tokenizer, words_of
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -210,6 +211,24 @@ def test_hostile_tokens_are_text(play):
     assert_right(play)
     assert play.locator("img").count() == 0
     assert " ".join(play.locator(".words button").all_inner_texts()) == TEXTS[2]
+
+
+def test_every_kind_of_strange_word_is_shown_as_text(open_view):
+    text = (
+        "<!--<script> </style> '\"><svg onload=alert(1)> &lt [CLS] [MASK] <0> ${x} {{x}} ]]> $x$ `x` \\n %s "
+        f"javascript:alert(1) constructor __proto__ {'W' * 10_000} a\u202eb \u200b \ud800 \u0301x \ue000 "
+        "👩\u200d🚀 ㅎㅏㄴ"
+    )
+    words = words_of(text)
+    assert len(words) == 26
+    frame = open_view(noise_playground(text, rate=0.6), ".view[data-rows]")
+    shown = [visible(word) for word in words]
+    for _ in range(3):
+        assert frame.locator(".words button").all_text_contents() == shown
+        assert frame.locator("li").nth(1).locator(".read .token").all_text_contents() == shown
+        assert frame.locator("img, svg").count() == 0
+        assert frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        frame.get_by_role("button", name="Again").click()
 
 
 def test_it_fits_every_width(play):
