@@ -155,11 +155,11 @@ class Cloze:
         B, longest = len(ids), max(map(len, self.words))
         # What is to be written, the blank's sentinel first; -100 after the end of a short verbaliser.
         targets = torch.tensor(
-            [[self.blank_id, *word] + [-100] * (longest - len(word)) for word in self.words],
-            device=ids.device,
+            [[self.blank_id, *word] + [-100] * (longest - len(word)) for word in self.words]
         )
         # Verbalisers that begin alike are read once: words of one token all share the sentinel.
         read, place = model.shift_right(targets).unique(dim=0, return_inverse=True)
+        read, place, targets = (part.to(ids.device) for part in (read, place, targets))
         memory = model.encode(ids).hidden.repeat_interleave(len(read), dim=0)
         real = (ids != model.config.pad_id).repeat_interleave(len(read), dim=0)
         log_p = model.decode(read.repeat(B, 1), memory, real).logits[:, 1:].log_softmax(-1)
