@@ -27,7 +27,6 @@ __getattr__, __dir__, __all__ = lazy(
         "prompt_table": "prompt_scores",
         "prompt_view": "prompt_play",
         "translate_playground": "translate_play",
-        "translate_playground": "translate_play",
         "use_style": "style",
     },
 )
