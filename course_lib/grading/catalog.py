@@ -175,6 +175,36 @@ UNITS = (
             Exercise("gpt3.bias", "Measure, predict, design", 4, "The same four examples, in 24 orders"),
         ),
     ),
+    Unit(
+        "09",
+        "09_bart_denoising",
+        "BART: denoising",
+        (
+            Exercise("bart.shift", "What the decoder reads", 3, "What the decoder reads"),
+            Exercise("bart.cross", "Cross-attention", 5, "Cross-attention"),
+            Exercise("bart.infill", "Text infilling", 5, "3. Text infilling"),
+            Exercise("bart.order", "Sentences in another order, a text turned", 5, "4. Sentence permutation"),
+            Exercise(
+                "bart.state", "The state that classifies", 4, "Understanding: the same text on both sides"
+            ),
+            Exercise("bart.rouge", "ROUGE-L by hand", 4, "The measures, by hand"),
+            Exercise("bart.predict", "Predict six numbers", 4, "Five ways to damage a text"),
+        ),
+    ),
+    Unit(
+        "10",
+        "10_t5_text_to_text",
+        "T5: text to text",
+        (
+            Exercise("t5.spans", "Spans behind sentinels", 4, "Write only what is missing"),
+            Exercise("t5.restore", "Put the text together again", 4, "Write only what is missing"),
+            Exercise("t5.buckets", "From distance to bucket", 5, "Positions as distances"),
+            Exercise("t5.bias", "Attention with a bias", 4, "Positions as distances"),
+            Exercise("t5.mix", "How often does each task come up?", 4, "Everything is text to text"),
+            Exercise("t5.shares", "What would it rather write?", 5, "A score from each kind of model"),
+            Exercise("t5.predict", "Predict five numbers", 4, "What does writing cost?"),
+        ),
+    ),
 )
 EXERCISES = {exercise.id: (unit, exercise) for unit in UNITS for exercise in unit.exercises}
 
