@@ -12,11 +12,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course_lib.grading.catalog import UNITS, Unit, find_unit
+from course_lib.grading.page import page, text
 from course_lib.paths import course_root
 
 if TYPE_CHECKING:
@@ -178,17 +178,11 @@ def _page(reports: list[tuple[Unit, list[dict]]]) -> str:
     body = []
     for unit, rows in reports:
         total = sum(row["score"] for row in rows)
-        body.append(f"<h1>{escape(unit.title)}</h1><p>{total:g} of {unit.points} points</p>")
+        body.append(f"<h1>{text(unit.title)}</h1><p>{total:g} of {unit.points} points</p>")
         for row in rows:
-            plain = (
-                f"<h2>{escape(row['title'])}</h2><p>0 of {row['points']} points: {escape(row['reason'])}</p>"
-            )
+            plain = f"<h2>{text(row['title'])}</h2><p>0 of {row['points']} points: {text(row['reason'])}</p>"
             body.append(row["html"] or plain)
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Feedback</title>'
-        "<style>:root{color-scheme:light dark}body{max-width:56rem;margin:2rem auto;padding:0 1rem;"
-        "font-family:system-ui,sans-serif}.grade{margin:1rem 0}</style>" + "\n".join(body) + "</html>\n"
-    )
+    return page("Feedback", "".join(body))
 
 
 # ---- in the process of its own ----

@@ -7,16 +7,17 @@ import difflib
 import hashlib
 import io
 import re
+import statistics
 import tokenize
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from course_lib.grading.catalog import find_exercise
 from course_lib.grading.classroom.judge import Grade
 from course_lib.grading.classroom.submissions import Submission
+from course_lib.grading.page import page, text
 
 COLUMNS = ("student", "file", "unit", "task", "points", "of", "status", "misconception", "reason", "notes")
 ALIKE = 0.9  # share of equal tokens from which two answers are shown side by side
@@ -134,31 +135,47 @@ def _slug(submission: Submission) -> str:
 
 def _class_page(graded: Sequence[Graded], pages: dict[int, str]) -> str:
     tasks = sorted({g.task for one in graded for g in one.grades if g.task}, key=_place)
-    head = "".join(f"<th>{_text(task)}</th>" for task in tasks)
+    head = "".join(f"<th>{_parts(task)}</th>" for task in tasks)
     rows = []
     for one in graded:
         of = {grade.task: grade for grade in one.grades}
         cells = "".join(_cell(of[task]) if task in of else "<td></td>" for task in tasks)
-        trouble = f"<br><small>{_text(one.submission.trouble)}</small>" if one.submission.trouble else ""
+        trouble = f"<small>{text(one.submission.trouble)}</small>" if one.submission.trouble else ""
         rows.append(
-            f'<tr><th><a href="{pages[id(one)]}">{_text(one.submission.student)}</a>{trouble}</th>'
-            f"<td>{one.score:g} / {one.points:g}</td>{cells}</tr>"
+            f'<tr><th><a class="who" href="{pages[id(one)]}">{text(one.submission.student)}</a>{trouble}</th>'
+            f"<td class='number'>{one.score:g} / {one.points:g}</td>{cells}</tr>"
         )
     body = [
         f"<h1>{len(graded)} submissions</h1>",
-        f"<table><thead><tr><th>student</th><th>points</th>{head}</tr></thead><tbody>",
-        "".join(rows),
-        "</tbody></table>",
+        f"<p class='soft'>{_summary(graded)}</p>",
+        f"<div class='wide'><table class='class'><thead><tr><th>student</th><th>points</th>{head}</tr>",
+        f"</thead><tbody>{''.join(rows)}</tbody></table></div>",
+        "<p class='soft'>Green: all points. Yellow: some. Red: none. A name leads to the feedback.</p>",
         _missed(graded, tasks),
         _alike(graded),
     ]
-    return _page("The class", "".join(body))
+    return page("The class", "".join(body), wide=True)
+
+
+def _summary(graded: Sequence[Graded]) -> str:
+    """Who has all, what the middle is, and how many need a look."""
+    scores = [one.score for one in graded if one.points]
+    if not scores:
+        return "Nothing could be read."
+    full = sum(one.score == one.points for one in graded if one.points)
+    odd = sum(any(grade.status not in ("ok", "wrong", "missing") for grade in one.grades) for one in graded)
+    return (
+        f"{full} with all points · median {statistics.median(scores):g} points · "
+        f"{odd} to look at (crash, timeout, memory, tampered or unreadable)"
+    )
 
 
 def _cell(grade: Grade) -> str:
     share = grade.score / grade.points if grade.points else 0
-    title = _text(grade.misconceptions[0] if grade.misconceptions else grade.reason)
-    shown = f"{grade.score:g}" if grade.status in ("ok", "wrong") else f"{grade.score:g} {grade.status}"
+    title = text(grade.misconceptions[0] if grade.misconceptions else grade.reason)
+    shown = f"{grade.score:g}"
+    if grade.status not in ("ok", "wrong"):
+        shown += f" <span class='status'>{grade.status}</span>"
     return f'<td class="{"ok" if share == 1 else "some" if share else "none"}" title="{title}">{shown}</td>'
 
 
@@ -169,16 +186,17 @@ def _missed(graded: Sequence[Graded], tasks: list[str]) -> str:
         grades = [grade for one in graded for grade in one.grades if grade.task == task]
         right = sum(grade.status == "ok" for grade in grades)
         ideas = Counter(_plain(title) for grade in grades for title in dict.fromkeys(grade.misconceptions))
-        named = "".join(f"<li>{_text(title)}: {n}</li>" for title, n in ideas.most_common(5))
+        named = "".join(f"<li>{text(title)}: {n}</li>" for title, n in ideas.most_common(5))
         mean = sum(grade.score for grade in grades) / max(len(grades), 1)
         rows.append(
-            f"<tr><th>{_text(_title(task))}<br><small>{_text(task)}</small></th>"
+            f"<tr><th>{text(_title(task))}<br><small>{_parts(task)}</small></th>"
             f"<td>{right} of {len(grades)}</td><td>{mean:.2f} / {grades[0].points:g}</td>"
-            f"<td><ul>{named or '<li>none named</li>'}</ul></td></tr>"
+            f"<td class='say'><ul>{named or '<li>none named</li>'}</ul></td></tr>"
         )
     return (
-        "<h2>Ideas the class missed</h2><table><thead><tr><th>task</th><th>right</th><th>mean points</th>"
-        f"<th>misconceptions, students</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        "<h2>Ideas the class missed</h2><div class='wide'><table><thead><tr><th>task</th><th>right</th>"
+        "<th>mean points</th><th>misconceptions, students</th></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
@@ -187,27 +205,37 @@ def _alike(graded: Sequence[Graded]) -> str:
     if not pairs:
         return "<h2>Similar answers</h2><p>None.</p>"
     rows = "".join(
-        f"<tr><td>{_text(task)}</td><td>{_text(first)}</td><td>{_text(second)}</td><td>{share:.0%}</td></tr>"
+        f"<tr><td>{_parts(task)}</td><td><span class='who'>{text(first)}</span></td>"
+        f"<td><span class='who'>{text(second)}</span></td><td>{share:.0%}</td></tr>"
         for task, first, second, share in pairs[:200]
     )
     return (
         "<h2>Similar answers</h2><p>Equal up to names, comments and layout. Short tasks have few right "
-        "answers: look before you judge.</p><table><thead><tr><th>task</th><th>one</th><th>other</th>"
-        f"<th>alike</th></tr></thead><tbody>{rows}</tbody></table>"
+        "answers: look before you judge.</p><div class='wide'><table><thead><tr><th>task</th><th>one</th>"
+        f"<th>other</th><th>alike</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
 def _student_page(one: Graded) -> str:
     submission = one.submission
-    body = [f"<p><a href='index.html'>The class</a></p><h1>{_text(submission.student)}</h1>"]
-    body.append(f"<p>{_text(submission.path.name)}: {one.score:g} of {one.points:g} points</p>")
-    body += [f"<p class='note'>{_text(note)}</p>" for note in submission.notes]
+    body = [f"<p><a href='index.html'>The class</a></p><h1>{text(submission.student)}</h1>"]
+    body.append(f"<p>{text(submission.path.name)}: {one.score:g} of {one.points:g} points</p>")
+    body += [f"<p class='note'>{text(note)}</p>" for note in submission.notes]
     for grade in one.grades:
-        body.append(
-            f"<h2>{_text(_title(grade.task))}</h2><p>{grade.score:g} of {grade.points:g} points, "
-            f"{grade.status}{': ' + _text(grade.reason) if grade.reason else ''}</p>{grade.html}"
-        )
-    return _page(submission.student, "".join(body))
+        say = f"{grade.status}{': ' + text(grade.reason) if grade.reason else ''}"
+        if not grade.html:
+            score = f"{grade.score:g} of {grade.points:g} points"
+            body.append(f"<h2>{text(_title(grade.task))}</h2><p>{score}, {say}</p>")
+            continue
+        if grade.status not in ("ok", "wrong"):  # the feedback tells the rest
+            body.append(f"<p class='note'>{text(_title(grade.task))}: {say}</p>")
+        body.append(grade.html)
+    return page(submission.student, "".join(body))
+
+
+def _parts(task: str) -> str:
+    """A task's id that may be broken after its dot, and nowhere else."""
+    return text(task).replace(".", ".<wbr>")
 
 
 def _title(task: str) -> str:
@@ -228,22 +256,3 @@ def _place(task: str) -> tuple:
 def _plain(title: str) -> str:
     """ "The root is missing (2 of 5 rows)" -> "The root is missing"."""
     return re.sub(r" \(\d+ of \d+ rows\)$", "", title)
-
-
-def _text(text: object) -> str:
-    return escape(str(text).encode("utf-8", "replace").decode("utf-8"))
-
-
-def _page(title: str, body: str) -> str:
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width"><title>{_text(title)}</title>
-<style>:root{{color-scheme:light dark}}
-body{{max-width:72rem;margin:2rem auto;padding:0 1rem;font:15px/1.5 system-ui,sans-serif}}
-table{{border-collapse:collapse;margin:1rem 0;font-size:14px}}
-th,td{{border:1px solid #8885;padding:.3rem .5rem;text-align:left;vertical-align:top}}
-thead th{{position:sticky;top:0;background:Canvas}}ul{{margin:0;padding-left:1.1rem}}
-.ok{{background:#2a8f5c33}}.some{{background:#eda24a33}}.none{{background:#d55e0026}}
-.note{{border-left:4px solid #c77700;padding-left:.6rem}}.grade{{margin:1rem 0}}</style>
-<body>{body}</body></html>
-"""
