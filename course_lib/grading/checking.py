@@ -301,7 +301,10 @@ def _stopped(trial: Trial) -> str:
         return text
     if name in ("SystemExit", "KeyboardInterrupt"):
         return f"ended with {name}; a function should return"
-    return f"stopped with {name}: {text[:200]}" + (f" at {trial.where}" if trial.where else "")
+    told = f"stopped with {name}: {text[:200]}" + (f" at {trial.where}" if trial.where else "")
+    if name == "TypeError" and "tuple" in text and "Tensor" in text:
+        told += ". A tuple holds several results: which call returned it, and which of them do you need?"
+    return told
 
 
 def _shorten_repeats(trials: list[Trial], seen: dict[int, tuple[str, bool]]) -> None:
@@ -345,6 +348,8 @@ def _fill_rows(
     changed = next((trial for trial in trials if trial.changed), None)
     right = changed is None and any(row.passed for row in result.findings)
     row = Finding(UNCHANGED, right, share if right else 0.0, share)
+    if changed is None and not right and not quiet:
+        row = replace(row, seen="it did not write into them; this counts once another row is right")
     if changed is not None:
         row = replace(
             row,

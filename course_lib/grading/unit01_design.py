@@ -116,10 +116,10 @@ PARAMETERS = Task(
                 ),
                 Misconception(
                     "one-norm",
-                    "One norm is missing",
+                    "Half of the norms' numbers are missing",
                     layer_without(lambda d, h, ff: -2 * d),
-                    "There is one after the attention and one after the feed-forward network.",
-                    "Count the norms in figure 1, left.",
+                    "There are two norms, one after each step, and each learns a factor and a shift.",
+                    "Count the norms in figure 1, left, then the tensors in `nn.LayerNorm(8).parameters()`.",
                 ),
                 Misconception(
                     "no-biases-no-norms",
