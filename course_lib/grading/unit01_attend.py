@@ -369,7 +369,7 @@ MISCONCEPTIONS = (
         "empty-row-nan",
         "A row with nothing allowed becomes NaN",
         variant(repair=lambda weights, mask: weights),
-        "If all scores are minus infinity, the softmax divides zero by zero. All other rows are right.",
+        "If all scores are minus infinity, the softmax divides zero by zero.",
         "Print the weights for `mask = torch.zeros(2, 3, dtype=torch.bool)`. What should a query with no "
         "choice get?",
     ),
