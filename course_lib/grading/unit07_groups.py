@@ -18,8 +18,12 @@ def grouped(turns: bool, causal: bool) -> Callable[[Generator], tuple]:
     """query (B, H, T, D), key and value (B, G, T, D), turn, mask (T, T)"""
 
     def make(generator: Generator) -> tuple[Tensor, Tensor, Tensor, Turn, Tensor]:
-        B, G, T, half = sizes(generator, 4, 2, 5)
-        positions, group = torch.arange(T), 3 if G == 2 else 2
+        while True:
+            B, G, T, half = sizes(generator, 4, 2, 5)
+            group = 3 if G == 2 else 2
+            if G * group // T != group:  # heads counted from the wrong axis must not fit by luck
+                break
+        positions = torch.arange(T)
         query, key, value = (normal(generator, B, n, T, 2 * half) for n in (G * group, G, G))
         mask = torch.ones(T, T, dtype=torch.bool)
         turn = (lambda x: turned(x, positions, 20.0)) if turns else (lambda x: x)

@@ -20,6 +20,7 @@ COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, GREY)
 INK, MUTED, RULE = "#1F2933", "#52606D", "#D5DAE1"
 
 _RC = {
+    "axes.unicode_minus": True,  # the package of the Korean font switches it off
     "figure.figsize": (6.4, 3.8),
     "figure.dpi": 100,
     "figure.facecolor": "white",
