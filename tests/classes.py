@@ -126,7 +126,11 @@ HOSTILE = {
         first("import subprocess\nsubprocess.run(['true'])"), "tampered", "starts a process"
     ),
     "thread": Hostile(
-        first("import threading\nthreading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()"), "ok"
+        first(
+            "import threading, time\n"
+            "threading.Thread(target=lambda: [time.sleep(0.01) for _ in iter(int, 1)]).start()"
+        ),
+        "ok",
     ),
     "output": Hostile(first("import os\nfor _ in range(100):\n    print('x' * 10**7)"), "ok"),
     "raw-output": Hostile(first("import os\nfor _ in range(20):\n    os.write(1, b'x' * 10**6)"), "ok"),
