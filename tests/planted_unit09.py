@@ -53,6 +53,11 @@ def looks_at_padding(x, memory, w_query, w_key, w_value, is_real):
     return weights_of(scores) @ (memory @ w_value)
 
 
+def source_asks(x, memory, w_query, w_key, w_value, is_real):
+    scores = (memory @ w_query) @ (x @ w_key).mT / w_query.shape[1] ** 0.5
+    return weights_of(scores) @ (x @ w_value)
+
+
 def causal_too(x, memory, w_query, w_key, w_value, is_real):
     scores = (x @ w_query) @ (memory @ w_key).mT / w_query.shape[1] ** 0.5
     T, S = scores.shape[1:]
@@ -78,6 +83,20 @@ def token_by_token(tokens, spans, mask):
     for i in range(len(tokens) + 1):
         if i < len(tokens):
             made.append(mask if i in hidden else tokens[i])
+    return made
+
+
+def from_left_to_right(tokens, spans, mask):
+    made = list(tokens)
+    for start, length in spans:
+        made[start : start + length] = [mask]
+    return made
+
+
+def at_least_one(tokens, spans, mask):
+    made = list(tokens)
+    for start, length in reversed(spans):
+        made[start : start + (length or 1)] = [mask]
     return made
 
 
@@ -213,6 +232,24 @@ def run_of_words(written, wanted):
     return harmonic(n, written, wanted)
 
 
+def first_come(seeking, sought):
+    """How many find a place, each in what is left behind the last."""
+    rest, n = iter(sought), 0
+    for word in seeking:
+        rest, ahead = itertools.tee(rest)
+        if word in ahead:
+            rest, n = ahead, n + 1
+    return n
+
+
+def first_match(written, wanted):
+    return harmonic(first_come(written, wanted), written, wanted)
+
+
+def first_match_of_wanted(written, wanted):
+    return harmonic(first_come(wanted, written), written, wanted)
+
+
 def bag_of_words(written, wanted):
     return harmonic(sum((Counter(written) & Counter(wanted)).values()), written, wanted)
 
@@ -250,6 +287,7 @@ PLANTED = {
     "bart.cross": {
         "cross_attention": {
             "padding-attended": looks_at_padding,
+            "roles-swapped": source_asks,
             "causal-mask": causal_too,
             "not-scaled": without_root,
         }
@@ -257,6 +295,8 @@ PLANTED = {
     "bart.infill": {
         "infill": {
             "one-mask-a-token": token_by_token,
+            "places-have-moved": from_left_to_right,
+            "empty-spans-hide-one": at_least_one,
             "empty-spans-dropped": without_empty,
             "spans-deleted": cut_out,
             "touching-spans-merged": joined,
@@ -285,6 +325,8 @@ PLANTED = {
     "bart.rouge": {
         "rouge_l": {
             "one-run-only": run_of_words,
+            "greedy": first_match,
+            "greedy-in-the-wanted": first_match_of_wanted,
             "order-ignored": bag_of_words,
             "recall-only": recall,
             "precision-only": precision,

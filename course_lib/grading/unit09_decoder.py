@@ -1,4 +1,4 @@
-"""Unit 09: what the decoder reads, how it looks into the source, and which of its states classifies."""
+"""Unit 09: what the decoder reads, and how it looks into the source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from course_lib.grading.inputs import normal, sizes, whole
-from course_lib.grading.task import Case, Misconception, Part, Task
+from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
 
 # ---- the decoder's input ----
 
@@ -32,8 +32,7 @@ def labels_of(padded: bool) -> Callable[[Generator], tuple]:
     """Labels (B, T) of different lengths, each ended by eos and filled up with -100; start and pad ids."""
 
     def make(generator: Generator) -> tuple:
-        B, T = sizes(generator, 2, 3, 7)
-        T = max(T, 5)
+        B, T = whole(generator, 2, 4), whole(generator, 5, 8)
         labels = torch.randint(10, 99, (B, T), generator=generator)
         lengths = [T - 2 - i % 2 if padded and i else T for i in range(B)]
         for row, n in zip(labels, lengths):
@@ -109,24 +108,19 @@ SHIFT = Task(
 
 
 def cross_like(
-    asks: str = "x",
-    gives: str = "memory",
-    masked: bool = True,
-    causal: bool = False,
-    scaled: bool = True,
+    swapped: bool = False, masked: bool = True, causal: bool = False, scaled: bool = True
 ) -> Callable[..., Tensor]:
-    """`asks` and `gives`: where queries, and where values come from."""
+    """`swapped`: the source asks, and the decoder's text answers."""
 
     def cross(
         x: Tensor, memory: Tensor, w_query: Tensor, w_key: Tensor, w_value: Tensor, is_real: Tensor
     ) -> Tensor:
-        here = {"x": x, "memory": memory}
-        query, key = here[asks] @ w_query, here["memory" if asks == "x" else "x"] @ w_key
-        value = here[gives if asks == "x" else "x"] @ w_value
+        asks, answers = (memory, x) if swapped else (x, memory)
+        query, key, value = asks @ w_query, answers @ w_key, answers @ w_value
         scores = torch.einsum("btd,bsd->bts", query, key)
         if scaled:
             scores = scores / math.sqrt(query.shape[-1])
-        if masked and asks == "x":
+        if masked and not swapped:
             scores = scores.masked_fill(~is_real[:, None, :], -torch.inf)
         if causal:
             later = torch.ones(scores.shape[1:]).triu(1).bool()
@@ -140,8 +134,8 @@ def sides(padded: bool) -> Callable[[Generator], tuple]:
     """x (B, T, D), memory (B, S, D), three matrices, and which of the S tokens are real."""
 
     def make(generator: Generator) -> tuple:
-        B, D, V = sizes(generator, 3, 2, 6)
-        T, S = whole(generator, 3, 4), whole(generator, 6, 8)
+        B, D, V, T = sizes(generator, 4, 2, 5)
+        S = whole(generator, 6, 8)
         is_real = torch.ones(B, S, dtype=torch.bool)
         if padded:
             is_real[1:, -2:] = False
@@ -159,15 +153,16 @@ def sides(padded: bool) -> Callable[[Generator], tuple]:
     return make
 
 
-def sees_the_end(got: Tensor, x: Tensor, memory: Tensor, *rest: Tensor) -> str | None:
-    """The first word to be written may look at the last word that was read."""
-    right = cross_like()(x, memory, *rest)
-    early = cross_like(causal=True)(x, memory, *rest)
-    if torch.allclose(got[:, 0], early[:, 0], atol=1e-5) and not torch.allclose(
-        got[:, 0], right[:, 0], atol=1e-5
-    ):
-        return "the first row reads the first source token alone"
-    return None
+def sees_the_end(answer: Callable[..., Tensor], x: Tensor, memory: Tensor, *rest: Tensor) -> bool:
+    """Whether the first row of the output moves with the last token of the source."""
+    other = memory.clone()
+    other[:, -1] += 3
+    first, second = answer(x, memory, *rest), answer(x, other, *rest)
+    if type(first) is not Tensor or type(second) is not Tensor or first.shape[:2] != x.shape[:2]:
+        raise Unfit("first the shape has to be right: a row for each place of the decoder")
+    if first.isnan().any() or second.isnan().any():
+        raise Unfit("some numbers are NaN: a row of scores is -inf throughout")
+    return bool((first[:, 0] - second[:, 0]).abs().amax() > 1e-6)
 
 
 CROSS = Task(
@@ -189,7 +184,12 @@ CROSS = Task(
                     sides(padded=False),
                     "The source is there in full before the first word is written.",
                     "Which source tokens may the first row see?",
-                    judge=sees_the_end,
+                    judge=lambda got, *given: (
+                        None if got else "the first row stays the same when the last source token changes"
+                    ),
+                    call=sees_the_end,
+                    names=("whether the first row moves",),
+                    telling=False,
                 ),
                 Case(
                     "right without padding",
@@ -215,6 +215,13 @@ CROSS = Task(
                     "Change a padded vector of memory: does the output move?",
                 ),
                 Misconception(
+                    "roles-swapped",
+                    "The source asks, and the decoder answers",
+                    cross_like(swapped=True),
+                    "Then there is an answer for each source token, and none for the word to be written.",
+                    "Compare the rows of your output with T and S.",
+                ),
+                Misconception(
                     "causal-mask",
                     "A causal mask lies on the source",
                     cross_like(causal=True),
@@ -237,107 +244,4 @@ CROSS = Task(
         "`scores.masked_fill(~is_real[:, None, :], -torch.inf).softmax(-1) @ value`.",
     ),
     ("torch.nn.functional.scaled_dot_product_attention",),
-)
-
-# ---- the state that classifies ----
-
-
-def state_like(place: Callable[[Tensor, int], Tensor]) -> Callable[..., Tensor]:
-    """`place`: ids (B, T) -> for each row which position is read."""
-
-    def state(hidden: Tensor, ids: Tensor, eos_id: int) -> Tensor:
-        return hidden[torch.arange(len(ids)), place(ids, eos_id)]
-
-    return state
-
-
-def last_eos(ids: Tensor, eos_id: int) -> Tensor:
-    return torch.tensor([max(i for i, one in enumerate(row) if one == eos_id) for row in ids.tolist()])
-
-
-def first_eos(ids: Tensor, eos_id: int) -> Tensor:
-    return (ids == eos_id).int().argmax(dim=1)
-
-
-def mean_state(hidden: Tensor, ids: Tensor, eos_id: int) -> Tensor:
-    return hidden.mean(dim=1)
-
-
-def texts(pairs: bool) -> Callable[[Generator], tuple]:
-    """hidden (B, T, D), padded ids; with `pairs` an eos stands between two sentences as well."""
-
-    def make(generator: Generator) -> tuple:
-        B, D = sizes(generator, 2, 2, 5)
-        T = whole(generator, 8, 10)
-        ids = torch.randint(10, 99, (B, T), generator=generator)
-        for i, row in enumerate(ids):
-            n = T - 1 - i % 3
-            row[n - 1], row[n:] = EOS, PAD
-            if pairs:
-                row[2 + i % 2] = EOS
-        return normal(generator, B, T, D), ids, EOS
-
-    return make
-
-
-STATE = Task(
-    (
-        Part(
-            "final_state",
-            state_like(last_eos),
-            ("one vector a text (B, D)",),
-            (
-                Case(
-                    "one sentence a row, padded",
-                    texts(pairs=False),
-                    "Rows have different lengths. The last token of the text is its eos, not the last place.",
-                    "Print `ids` and mark the place you read.",
-                    worth=2,
-                ),
-                Case(
-                    "two sentences a row, each with its eos",
-                    texts(pairs=True),
-                    "Only the last eos has seen both sentences.",
-                    "Where are the eos tokens of a row with two sentences?",
-                    worth=2,
-                ),
-            ),
-            (
-                Misconception(
-                    "last-place",
-                    "The last place is read, padding or not",
-                    state_like(lambda ids, eos_id: torch.full((len(ids),), ids.shape[1] - 1)),
-                    "In all but the longest row that is padding.",
-                    "Print `ids[:, -1]`.",
-                ),
-                Misconception(
-                    "first-place",
-                    "The first place is read, as in BERT",
-                    state_like(lambda ids, eos_id: torch.zeros(len(ids), dtype=torch.long)),
-                    "A decoder's first state has seen one token: it is causal.",
-                    "What has position 0 of a decoder seen?",
-                ),
-                Misconception(
-                    "first-eos",
-                    "The first eos is read, not the last",
-                    state_like(first_eos),
-                    "With two sentences it has not seen the second.",
-                    "Where are the eos tokens of a row with two sentences?",
-                ),
-                Misconception(
-                    "mean-of-all",
-                    "The mean of all states is taken, padding included",
-                    mean_state,
-                    "BART reads one state, the one that has seen all; and padding is no text.",
-                    "Change a padded vector of hidden: may the answer move?",
-                ),
-            ),
-        ),
-    ),
-    (
-        "In a causal decoder one place of each text has seen all of it. Which?",
-        "The last eos of each row. Turn the question round: which eos has no eos behind it?",
-        "`place = (ids == eos_id).long() * torch.arange(T)`, its maximum in each row, then "
-        "`hidden[torch.arange(B), place]`.",
-    ),
 )

@@ -1,0 +1,159 @@
+"""Unit 09: sentences in another order, a text turned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Generator
+
+from course_lib.grading.inputs import whole
+from course_lib.grading.task import Case, Misconception, Part, Task
+from course_lib.grading.unit09_words import text
+
+
+def permute_like(
+    keeps_rest: bool = True, stop_leads: bool = False, by_place: bool = False
+) -> Callable[..., list]:
+    def permute(tokens: list[str], order: list[int], stop: str = ".") -> list[str]:
+        found: list[list[str]] = [[]]
+        for token in tokens:
+            if token == stop and stop_leads:
+                found.append([token])
+                continue
+            found[-1].append(token)
+            if token == stop and not stop_leads:
+                found.append([])
+        last = found.pop()
+        if last and keeps_rest:
+            found.append(last)
+        chosen = [order.index(i) for i in range(len(order))] if by_place else order
+        return [token for i in chosen if i < len(found) for token in found[i]]
+
+    return permute
+
+
+def day(ended: bool) -> Callable[[Generator], tuple]:
+    """Four sentences; the last with or without a stop; an order that is not its own inverse."""
+
+    def make(generator: Generator) -> tuple:
+        words, tokens = text(generator, 14), []
+        for n in (3, 2, 4, 3):
+            tokens += [words.pop() for _ in range(n)] + ["."]
+        orders = ([1, 2, 3, 0], [2, 3, 1, 0], [3, 0, 1, 2], [1, 3, 0, 2])
+        return tokens if ended else tokens[:-1], orders[whole(generator, 0, 3)]
+
+    return make
+
+
+def rotate_like(cut: Callable[[list, int], list]) -> Callable[..., list]:
+    return lambda tokens, start: cut(tokens, start)
+
+
+def turn(generator: Generator) -> tuple:
+    n = 2 * whole(generator, 3, 5) + 1  # odd: half an even text turned either way is the same
+    return text(generator, n), whole(generator, 2, n - 3)
+
+
+def no_turn(generator: Generator) -> tuple:
+    return text(generator, whole(generator, 4, 6)), 0
+
+
+ORDER = Task(
+    (
+        Part(
+            "permute",
+            permute_like(),
+            ("the sentences in that order, a list of tokens",),
+            (
+                Case(
+                    "four sentences with their stops",
+                    day(ended=True),
+                    "A sentence ends with its stop; `order` names which sentence comes first, second …",
+                    "Print your list of sentences before you order them.",
+                    worth=2,
+                ),
+                Case(
+                    "the last sentence has no stop",
+                    day(ended=False),
+                    "What stands behind the last stop is a sentence, too. Nothing may be lost.",
+                    "Compare the number of tokens before and after.",
+                ),
+            ),
+            (
+                Misconception(
+                    "rest-lost",
+                    "A last sentence without a stop is lost",
+                    permute_like(keeps_rest=False),
+                    "A noise that loses words asks the model to guess them.",
+                    "Compare the number of tokens before and after.",
+                ),
+                Misconception(
+                    "stop-leads",
+                    "The stop goes to the sentence behind it",
+                    permute_like(stop_leads=True),
+                    "A full stop ends its sentence and moves with it.",
+                    "Print your list of sentences.",
+                ),
+                Misconception(
+                    "order-inverted",
+                    "`order` is read as where each sentence goes",
+                    permute_like(by_place=True),
+                    "order[0] is the number of the sentence that comes first.",
+                    "Try order [1, 2, 0] on three sentences and say aloud which comes first.",
+                ),
+            ),
+        ),
+        Part(
+            "rotate",
+            rotate_like(lambda tokens, start: tokens[start:] + tokens[:start]),
+            ("the rotated text, a list",),
+            (
+                Case(
+                    "begins with the token at `start`, and loses none",
+                    turn,
+                    "What stood before it comes at the end, in its own order.",
+                    "Turn the letters a b c d to begin with c.",
+                    worth=2,
+                ),
+                Case(
+                    "a turn by nothing changes nothing",
+                    no_turn,
+                    "start 0 is the text itself.",
+                    "Try start 0.",
+                ),
+            ),
+            (
+                Misconception(
+                    "front-lost",
+                    "What stood in front is lost",
+                    rotate_like(lambda tokens, start: tokens[start:]),
+                    "Rotation only moves; a model can find the beginning again because all is there.",
+                    "Compare the lengths.",
+                ),
+                Misconception(
+                    "turned-the-other-way",
+                    "The last tokens come to the front",
+                    rotate_like(lambda tokens, start: tokens[-start:] + tokens[:-start] if start else tokens),
+                    "The text has to begin with tokens[start].",
+                    "Print your first token and tokens[start].",
+                ),
+                Misconception(
+                    "front-reversed",
+                    "The front comes back reversed",
+                    rotate_like(lambda tokens, start: tokens[start:] + tokens[:start][::-1]),
+                    "What stood before keeps its order.",
+                    "Turn the letters a b c d to begin with c.",
+                ),
+            ),
+        ),
+    ),
+    (
+        "One is about sentences, one about tokens; in both nothing is lost.",
+        "Collect sentences in a list of lists, a new one after each stop; what is left over is one more.",
+        "Sentences: append to the last list, and open a new one after a stop. Rotation: two slices.",
+    ),
+    (
+        "course_lib.objectives.denoising.sentence_permutation",
+        "course_lib.objectives.denoising.document_rotation",
+    ),
+)

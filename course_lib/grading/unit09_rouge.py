@@ -1,0 +1,211 @@
+"""Unit 09: a measure of repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
+
+import torch
+from torch import Generator
+
+from course_lib.grading.inputs import whole
+from course_lib.grading.task import Case, Misconception, Part, Task
+from course_lib.grading.unit09_words import text
+
+
+def longest_common(one: Sequence[str], other: Sequence[str]) -> int:
+    """Length of the longest common subsequence."""
+    row = [0] * (len(other) + 1)
+    for a in one:
+        before = row[:]
+        for j, b in enumerate(other):
+            row[j + 1] = before[j] + 1 if a == b else max(before[j + 1], row[j])
+    return row[-1]
+
+
+def longest_run(one: Sequence[str], other: Sequence[str]) -> int:
+    best = 0
+    for i in range(len(one)):
+        for j in range(len(other)):
+            n = 0
+            while i + n < len(one) and j + n < len(other) and one[i + n] == other[j + n]:
+                n += 1
+            best = max(best, n)
+    return best
+
+
+def shared_words(one: Sequence[str], other: Sequence[str]) -> int:
+    return sum(min(one.count(word), other.count(word)) for word in set(one))
+
+
+def greedy(one: Sequence[str], other: Sequence[str]) -> int:
+    """Each word of `one` takes the first match behind the last one, and keeps it."""
+    found = place = 0
+    for word in one:
+        if word in other[place:]:
+            place, found = other.index(word, place) + 1, found + 1
+    return found
+
+
+def in_blocks(one: Sequence[str], other: Sequence[str]) -> int:
+    """The longest run first, then what fits before and behind it, as `difflib` does."""
+    blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks)
+
+
+def rouge_like(
+    common: Callable[[Sequence[str], Sequence[str]], int] = longest_common,
+    both: Callable[[float, float], float] = lambda p, r: 2 * p * r / (p + r) if p + r else 0.0,
+) -> Callable[..., float]:
+    """`both` makes one number of precision and recall."""
+
+    def rouge_l(written: list[str], wanted: list[str]) -> float:
+        n = common(written, wanted)
+        return float(both(n / len(written), n / len(wanted)))
+
+    return rouge_l
+
+
+def compared(generator: Generator) -> tuple[list[str], list[str]]:
+    """A text, and one that keeps most of its words; a late one comes early, an early one late."""
+    while True:
+        words = text(generator, 12)
+        wanted, others = words[:9], words[9 : 10 + whole(generator, 0, 2)]
+        written = [word for word in wanted if torch.rand((), generator=generator) < 0.85]
+        if len(written) < 6:
+            continue
+        written.insert(whole(generator, 0, 1), written.pop(-whole(generator, 1, 3)))
+        written.insert(-whole(generator, 1, 2), written.pop(whole(generator, 1, 2)))
+        for other in others:
+            written.insert(whole(generator, 0, len(written)), other)
+        right = rouge_like()(written, wanted)
+        if all(abs(way(written, wanted) - right) > 1e-4 for way in WRONG_ROUGE.values()):
+            return written, wanted
+
+
+def each_of(answer: Callable[..., float], pairs: list[tuple[list[str], list[str]]]) -> torch.Tensor:
+    return torch.tensor([float(answer(*pair)) for pair in pairs])
+
+
+def ten(generator: Generator) -> tuple[list[tuple[list[str], list[str]]]]:
+    """One pair may come out right by luck; ten do not, and they tell the mistakes apart."""
+    while True:
+        pairs = [compared(generator) for _ in range(10)]
+        results = {tuple(each_of(way, pairs).tolist()) for way in (rouge_like(), *WRONG_ROUGE.values(), SLIP)}
+        if len(results) == len(WRONG_ROUGE) + 2:
+            return (pairs,)
+
+
+WRONG_ROUGE = {
+    "one-run-only": rouge_like(longest_run),
+    "greedy": rouge_like(greedy),
+    "greedy-in-the-wanted": rouge_like(lambda written, wanted: greedy(wanted, written)),
+    "order-ignored": rouge_like(shared_words),
+    "recall-only": rouge_like(both=lambda p, r: r),
+    "precision-only": rouge_like(both=lambda p, r: p),
+    "plain-mean": rouge_like(both=lambda p, r: (p + r) / 2),
+}
+
+SLIP = rouge_like(in_blocks)  # not worth a name, but wrong all the same
+
+ROUGE = Task(
+    (
+        Part(
+            "rouge_l",
+            rouge_like(),
+            ("ROUGE-L, a float from 0 to 1",),
+            (
+                Case(
+                    "the same text has 1",
+                    lambda generator: (words := text(generator, whole(generator, 4, 7)), list(words)),
+                    "All words are there, in order: precision and recall are 1.",
+                    "Call it with the same list twice.",
+                    telling=False,
+                ),
+                Case(
+                    "nothing in common has 0",
+                    lambda generator: (text(generator, 6)[:3], ["x", "y"]),
+                    "Then precision and recall are 0, and nothing may be divided by their sum.",
+                    "Call it with [a] and [b].",
+                    telling=False,
+                ),
+                Case(
+                    "words kept, moved, left out and put in",
+                    ten,
+                    "The longest common subsequence: the same order, gaps allowed. Then F of both shares.",
+                    "Find it by hand for a b c d and a x c d b.",
+                    call=each_of,
+                    names=("ROUGE-L of ten pairs",),
+                    worth=2,
+                ),
+                Case(
+                    "once more, with other words",
+                    ten,
+                    "Precision divides by what was written, recall by what was wanted.",
+                    "Print the three numbers.",
+                    call=each_of,
+                    names=("ROUGE-L of ten pairs",),
+                    worth=2,
+                ),
+            ),
+            (
+                Misconception(
+                    "one-run-only",
+                    "The words must stand side by side",
+                    WRONG_ROUGE["one-run-only"],
+                    "A subsequence may have gaps. The longest common *run* is another thing.",
+                    "What is common to a b c and a x b x c?",
+                ),
+                Misconception(
+                    "greedy",
+                    "Each written word takes the first match it finds",
+                    WRONG_ROUGE["greedy"],
+                    "A word that was written too early uses up all that stands before its match.",
+                    "What is common to d a b c and a b c d?",
+                ),
+                Misconception(
+                    "greedy-in-the-wanted",
+                    "Each wanted word takes the first match it finds",
+                    WRONG_ROUGE["greedy-in-the-wanted"],
+                    "A word that was written too late uses up all that stands before it.",
+                    "What is common to b c d a and a b c d?",
+                ),
+                Misconception(
+                    "order-ignored",
+                    "The order is ignored",
+                    WRONG_ROUGE["order-ignored"],
+                    "That is ROUGE-1: shared words, in any order.",
+                    "Compare a b c with c b a.",
+                ),
+                Misconception(
+                    "recall-only",
+                    "Only recall is counted",
+                    WRONG_ROUGE["recall-only"],
+                    "Then whoever writes everything gets 1.",
+                    "Put ten more words into `written`.",
+                ),
+                Misconception(
+                    "precision-only",
+                    "Only precision is counted",
+                    WRONG_ROUGE["precision-only"],
+                    "Then one right word is enough for 1.",
+                    "Write only the first word.",
+                ),
+                Misconception(
+                    "plain-mean",
+                    "Precision and recall are averaged plainly",
+                    WRONG_ROUGE["plain-mean"],
+                    "F is their harmonic mean, 2pr / (p + r): one bad number pulls it down.",
+                    "Compare for p = 1 and r = 0.1.",
+                ),
+            ),
+        ),
+    ),
+    (
+        "Two steps: how many words are common in order, and what share of each text that is.",
+        "A table: best[i][j] for the first i words of one text and the first j of the other. Equal words: "
+        "one more than diagonally before; else the better of the two neighbours.",
+        "p = n / len(written), r = n / len(wanted), 2pr / (p + r), and 0 where n is 0.",
+    ),
+    ("course_lib.metrics.rouge",),
+)

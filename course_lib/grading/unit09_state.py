@@ -1,0 +1,113 @@
+"""Unit 09: which of the decoder's states classifies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+
+from course_lib.grading.inputs import normal, sizes, whole
+from course_lib.grading.task import Case, Misconception, Part, Task
+from course_lib.grading.unit09_decoder import EOS, PAD
+
+
+def state_like(place: Callable[[Tensor, int], Tensor]) -> Callable[..., Tensor]:
+    """`place`: ids (B, T) -> for each row which position is read."""
+
+    def state(hidden: Tensor, ids: Tensor, eos_id: int) -> Tensor:
+        return hidden[torch.arange(len(ids)), place(ids, eos_id)]
+
+    return state
+
+
+def last_eos(ids: Tensor, eos_id: int) -> Tensor:
+    return torch.tensor([max(i for i, one in enumerate(row) if one == eos_id) for row in ids.tolist()])
+
+
+def first_eos(ids: Tensor, eos_id: int) -> Tensor:
+    return (ids == eos_id).int().argmax(dim=1)
+
+
+def mean_state(hidden: Tensor, ids: Tensor, eos_id: int) -> Tensor:
+    return hidden.mean(dim=1)
+
+
+def texts(pairs: bool) -> Callable[[Generator], tuple]:
+    """hidden (B, T, D), padded ids; with `pairs` an eos stands between two sentences as well."""
+
+    def make(generator: Generator) -> tuple:
+        B, D = sizes(generator, 2, 2, 5)
+        T = whole(generator, 8, 10)
+        ids = torch.randint(10, 99, (B, T), generator=generator)
+        for i, row in enumerate(ids):
+            n = T - 1 - i % 3
+            row[n - 1], row[n:] = EOS, PAD
+            if pairs:
+                row[2 + i % 2] = EOS
+        return normal(generator, B, T, D), ids, EOS
+
+    return make
+
+
+STATE = Task(
+    (
+        Part(
+            "final_state",
+            state_like(last_eos),
+            ("one vector a text (B, D)",),
+            (
+                Case(
+                    "one sentence a row, padded",
+                    texts(pairs=False),
+                    "Rows have different lengths. The last token of the text is its eos, not the last place.",
+                    "Print `ids` and mark the place you read.",
+                    worth=2,
+                ),
+                Case(
+                    "two sentences a row, each with its eos",
+                    texts(pairs=True),
+                    "Only the last eos has seen both sentences.",
+                    "Where are the eos tokens of a row with two sentences?",
+                    worth=2,
+                ),
+            ),
+            (
+                Misconception(
+                    "last-place",
+                    "The last place is read, padding or not",
+                    state_like(lambda ids, eos_id: torch.full((len(ids),), ids.shape[1] - 1)),
+                    "In all but the longest row that is padding.",
+                    "Print `ids[:, -1]`.",
+                ),
+                Misconception(
+                    "first-place",
+                    "The first place is read, as in BERT",
+                    state_like(lambda ids, eos_id: torch.zeros(len(ids), dtype=torch.long)),
+                    "A decoder's first state has seen one token: it is causal.",
+                    "What has position 0 of a decoder seen?",
+                ),
+                Misconception(
+                    "first-eos",
+                    "The first eos is read, not the last",
+                    state_like(first_eos),
+                    "With two sentences it has not seen the second.",
+                    "Where are the eos tokens of a row with two sentences?",
+                ),
+                Misconception(
+                    "mean-of-all",
+                    "The mean of all states is taken, padding included",
+                    mean_state,
+                    "BART reads one state, the one that has seen all; and padding is no text.",
+                    "Change a padded vector of hidden: may the answer move?",
+                ),
+            ),
+        ),
+    ),
+    (
+        "In a causal decoder one place of each text has seen all of it. Which?",
+        "The last eos of each row. Turn the question round: which eos has no eos behind it?",
+        "`place = (ids == eos_id).long() * torch.arange(T)`, its maximum in each row, then "
+        "`hidden[torch.arange(B), place]`.",
+    ),
+)
