@@ -31,7 +31,6 @@ from course_lib.models import Bart
 from course_lib.models.source_encoder import first_step_parameters, with_source_encoder
 from course_lib.recipes.names import (
     LANGUAGES,
-    bare,
     name_pairs,
     names_config,
     names_tokenizer,
@@ -114,7 +113,7 @@ def new_encoder(seed: int) -> tuple[Bart, object]:
     model = with_source_encoder(bart, reads.vocab_size)
     columns = {
         "ids": pair_columns(reads, training_pairs())["ids"],
-        "labels": [[*bare(writes, target), writes.eos_id] for _, target, _ in training_pairs()],
+        "labels": [writes.encode(target) for _, target, _ in training_pairs()],
     }
     first = {id(parameter) for parameter in first_step_parameters(model)}
     for parameter in model.parameters():

@@ -189,6 +189,24 @@ def test_after_an_endless_loop_the_next_check_works():
     assert check(SCORES, attend).passed
 
 
+def test_an_answer_is_not_interrupted_where_a_lock_of_pythons_imports_would_stay_locked():
+    code = """
+import _imp, threading
+from course_lib.grading import sandbox
+sandbox.WALL_SECONDS = 0.2
+_imp.acquire_lock()
+print(sandbox.run(lambda: __import__("tabnanny")).ended)
+_imp.release_lock()
+answers = [one for one in threading.enumerate() if one.name == "answer"]
+for one in answers:
+    one.join()
+import wave
+print("imported")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["abandoned", "imported"], done.stderr
+
+
 def test_the_users_own_interrupt_gets_through_and_stops_the_answer():
     code = """
 import sys, threading, time

@@ -10,8 +10,8 @@ from course_lib.pretrained.trained import about_trained, load_trained
 from course_lib.recipes.t5_town import (
     SENTINELS,
     VERDICTS,
+    repair_scores,
     span_batches,
-    span_scores,
     t5_tokenizer,
     town_texts,
     verdicts,
@@ -48,7 +48,7 @@ def test_the_shipped_model_scores_what_its_run_reported():
     model, words = load_trained("t5-town")
     reported = about_trained("t5-town")["metrics"]
     assert abs(zero_shot(model, words, "test") - reported["test_zero_shot"]) < 0.02
-    found = span_scores(model, span_batches(words, town_texts("test"), 256))
+    found = repair_scores(model, span_batches(words, town_texts("test"), 256))
     assert abs(found["loss"] - reported["test_loss"]) < 0.02
 
 

@@ -42,6 +42,11 @@ class Trial:
     ran: bool = False
     changed: bool = False
 
+    @property
+    def returns(self) -> tuple[str, ...]:
+        """What comes back, in words."""
+        return self.part.returns if self.case.call is None else self.case.names
+
     def outcome(self, answer: Callable[..., Any]) -> Any:
         """What one of the course's own functions makes of the same inputs: a value or an exception."""
         try:
@@ -275,13 +280,12 @@ def _verdict(trial: Trial) -> tuple[str, bool]:
     want = trial.outcome(trial.part.reference)
     if isinstance(want, BaseException):
         raise want
-    returns = trial.part.returns if trial.case.call is None else trial.case.names
     first = trial.case is trial.part.cases[0]
-    if wrong := compare.structure(trial.value, want, returns, strict=first):
+    if wrong := compare.structure(trial.value, want, trial.returns, strict=first):
         return wrong, first
     if trial.case.judge is not None:
         return trial.case.judge(trial.value, *trial.arguments) or "", True
-    return compare.values(trial.value, want, returns) or "", True
+    return compare.values(trial.value, want, trial.returns) or "", True
 
 
 def _drawing(trial: Trial) -> Drawing | None:
@@ -289,10 +293,9 @@ def _drawing(trial: Trial) -> Drawing | None:
     if trial.error is not None or trial.case.judge is not None:
         return None
     want = trial.outcome(trial.part.reference)
-    returns = trial.part.returns if trial.case.call is None else trial.case.names
-    if compare.structure(trial.value, want, returns, strict=False):
+    if compare.structure(trial.value, want, trial.returns, strict=False):
         return None
-    return draw(trial.value, want, returns)
+    return draw(trial.value, want, trial.returns)
 
 
 def _stopped(trial: Trial) -> str:

@@ -165,12 +165,17 @@ def values(got: Any, want: Any, returns: tuple[str, ...] = ()) -> str | None:
             if not got.dim():
                 return f"returned {'NaN' if word == 'NaN' else 'an infinite number'}"
             return f"{int(bad.sum())} of {got.numel()} numbers are {word}, {_place(bad)}"
-        wrong = ~torch.isclose(got, want, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
+        wrong = far(got, want)
     if not wrong.any():
         return None
     if not got.dim():
         return f"returned {got.item():.6g}"
     return f"{int(wrong.sum())} of {wrong.numel()} {_things(want)} differ, {_place(wrong)}"
+
+
+def far(one: Tensor, other: Tensor) -> Tensor:
+    """Where two tensors of a shape differ by more than rounding; NaN is like NaN."""
+    return ~torch.isclose(one, other, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -182,11 +187,7 @@ def same(one: Any, other: Any) -> bool:
     if type(one) is dict and type(other) is dict:
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if is_tensor(one) and is_tensor(other):
-        return (
-            one.shape == other.shape
-            and one.dtype == other.dtype
-            and bool(torch.isclose(one, other, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True).all())
-        )
+        return one.shape == other.shape and one.dtype == other.dtype and not far(one, other).any()
     if type(one) is float and type(other) is float:
         return math.isclose(one, other, rel_tol=RELATIVE)
     return type(one) is type(other) and type(one) in (int, bool, str) and one == other

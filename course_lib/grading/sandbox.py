@@ -95,11 +95,18 @@ def run(work: Callable[[], None], forbidden: tuple[str, ...] = (), hidden: tuple
 def _stop(thread: threading.Thread, lock: threading.Lock, done: threading.Event) -> str:
     for _ in range(TRIES):
         with lock:
-            if not done.is_set():
+            if not done.is_set() and not _holds_import_lock(thread.ident):
                 _interrupt(thread.ident)
         if done.wait(0.025) or not thread.is_alive():
             return "stopped"
     return "abandoned"
+
+
+def _holds_import_lock(ident: int) -> bool:
+    """Whether the thread is inside Python's import machinery, where an interrupt may leave a lock locked: every
+    later import would wait for ever."""
+    frame = sys._current_frames().get(ident)
+    return frame is not None and frame.f_code.co_filename == "<frozen importlib._bootstrap>"
 
 
 def _interrupt(ident: int) -> None:

@@ -58,7 +58,7 @@ def majority(x: Tensor, y: Tensor, is_train: Tensor) -> Tensor:
     return (y[~is_train] == y[is_train].mode().values).float().mean()
 
 
-KINDS = [
+KINDS = [  # the first is right
     probe_variant(leak, ask, far)
     for leak, ask, far in itertools.product((False, True), ("new", "train", "all"), (False, True))
 ]
@@ -74,8 +74,9 @@ def occurrences(generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
         x[:, 0] += 0.9 * (y - 5)
         if any((is_train & (y == c)).sum() < 3 for c in (4, 5, 6)) or is_train.sum() > 28:
             continue
-        found = {round(float(kind(x, y, is_train)), 4) for kind in [*KINDS, majority]}
-        if len(found) == len(KINDS) + 1:
+        shares = [float(kind(x, y, is_train)) for kind in [*KINDS, majority]]
+        shares.append(1 - shares[0])  # half and half would hide an inverted comparison
+        if len({round(share, 4) for share in shares}) == len(shares):
             return x, y, is_train
     raise RuntimeError("no inputs found that tell all probes apart")
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
-from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
+from course_lib.grading.predictions import Predictions
+from course_lib.grading.task import Misconception, Part, Task
 
 RIGHT = {
     "masked": 100,
@@ -16,73 +15,46 @@ RIGHT = {
     "orders": math.factorial(4),
     "written": 100,
 }
-
-
-def prediction(key: str) -> Callable[[Callable], Any]:
-    def call(answer: Callable) -> Any:
-        made = answer()
-        if type(made) is not dict or key not in made:
-            raise Unfit(f"no number for {key}: return a dict with the keys {', '.join(RIGHT)}")
-        number = made[key]
-        return round(float(number), 3) if key == "empty" and type(number) in (int, float) else number
-
-    return call
-
-
-def predicted(**changed: float) -> Callable[[], dict[str, float]]:
-    return lambda: RIGHT | changed
-
-
-def number_case(key: str, name: str, idea: str, experiment: str) -> Case:
-    return Case(
-        name,
-        lambda generator: (),
-        idea,
-        experiment,
-        judge=lambda got: None if got == RIGHT[key] else f"predicted was {got:,}",
-        call=prediction(key),
-        names=(f"the number for {key}",),
-    )
-
+NUMBERS = Predictions(RIGHT, places={"empty": 3})
 
 PREDICT = Task(
     (
         Part(
             "predict",
-            predicted(),
+            NUMBERS.answer(),
             ("a dict of numbers",),
             (
-                number_case(
+                NUMBERS.case(
                     "masked",
                     "tokens after masking",
                     "A mask takes the place of its token.",
                     "Mask a short text and count.",
                 ),
-                number_case(
+                NUMBERS.case(
                     "deleted",
                     "tokens after deletion",
                     "30 of 100 go, and nothing comes in their place.",
                     "Delete from a short text and count.",
                 ),
-                number_case(
+                NUMBERS.case(
                     "infilled",
                     "tokens after infilling",
                     "30 tokens go in spans of 3 on average; each span leaves one mask.",
                     "How many spans hide 30 tokens?",
                 ),
-                number_case(
+                NUMBERS.case(
                     "empty",
                     "share of empty spans",
                     "A Poisson variable with mean λ is 0 in e^-λ of all cases.",
                     "Draw `torch.poisson(torch.full((10_000,), 3.0))` and count the zeros.",
                 ),
-                number_case(
+                NUMBERS.case(
                     "orders",
                     "orders of four sentences",
                     "Four choices for the first, three for the second …",
                     "Write down all orders of three.",
                 ),
-                number_case(
+                NUMBERS.case(
                     "written",
                     "tokens the decoder writes",
                     "Whatever the noise, the target is the whole text.",
@@ -93,56 +65,56 @@ PREDICT = Task(
                 Misconception(
                     "masks-take-no-room",
                     "Masked tokens are taken away",
-                    predicted(masked=70),
+                    NUMBERS.answer(masked=70),
                     "Masking keeps the length: that is what tells it from deletion.",
                     "Mask a short text and count.",
                 ),
                 Misconception(
                     "deletion-keeps-length",
                     "Deleted tokens leave something behind",
-                    predicted(deleted=100),
+                    NUMBERS.answer(deleted=100),
                     "Nothing marks the place.",
                     "Delete from a short text and count.",
                 ),
                 Misconception(
                     "infilling-without-masks",
                     "The masks of infilling are not counted",
-                    predicted(infilled=70),
+                    NUMBERS.answer(infilled=70),
                     "Each span leaves one mask.",
                     "How many spans hide 30 tokens?",
                 ),
                 Misconception(
                     "one-mask-for-all",
                     "One mask for all that is hidden",
-                    predicted(infilled=71),
+                    NUMBERS.answer(infilled=71),
                     "One for each span: about ten of them.",
                     "How many spans hide 30 tokens?",
                 ),
                 Misconception(
                     "never-empty",
                     "A span is never empty",
-                    predicted(empty=0.0),
+                    NUMBERS.answer(empty=0.0),
                     "The law says otherwise, and an empty span teaches that a mask may hide nothing.",
                     "Draw `torch.poisson(torch.full((10_000,), 3.0))` and count the zeros.",
                 ),
                 Misconception(
                     "one-in-three",
                     "One span in three is empty",
-                    predicted(empty=round(1 / 3, 3)),
+                    NUMBERS.answer(empty=round(1 / 3, 3)),
                     "The probability of 0 is e to the minus λ.",
                     "Draw `torch.poisson(torch.full((10_000,), 3.0))` and count the zeros.",
                 ),
                 Misconception(
                     "squared",
                     "Orders are counted as squares",
-                    predicted(orders=16),
+                    NUMBERS.answer(orders=16),
                     "No sentence comes twice: 4 · 3 · 2 · 1.",
                     "Write down all orders of three.",
                 ),
                 Misconception(
                     "holes-only",
                     "The decoder writes only what was hidden",
-                    predicted(written=30),
+                    NUMBERS.answer(written=30),
                     "That is T5. BART writes the text again, as it was.",
                     "What are the labels of a denoising batch?",
                 ),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from course_lib.grading.inputs import normal, whole
+from course_lib.grading.predictions import Predictions
 from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
 
 # ---- mixing tasks ----
@@ -166,12 +166,16 @@ def shares_like(
 
 
 def asked(lengths: tuple[int, ...]) -> Callable[[Generator], tuple]:
+    """A decoder and different candidates, drawn until it matters which row a token is looked up in."""
+
     def make(generator: Generator) -> tuple:
-        model = small_decoder(generator)
-        candidates = [torch.randint(0, V, (n,), generator=generator).tolist() for n in lengths]
-        while len(set(map(tuple, candidates))) < len(candidates):
+        while True:
+            model = small_decoder(generator)
             candidates = [torch.randint(0, V, (n,), generator=generator).tolist() for n in lengths]
-        return model, candidates
+            late, right = (shares_like(shifted=shift)(model, candidates) for shift in (1, 0))
+            told_apart = max(lengths) == 1 or (late - right).abs().max() > 0.01
+            if told_apart and len(set(map(tuple, candidates))) == len(candidates):
+                return model, candidates
 
     return make
 
@@ -263,66 +267,40 @@ RIGHT = {
     "read": LENGTH - HIDDEN + SPANS_,
     "bias": 2 * BUCKETS_ * HEADS,
 }
-
-
-def prediction(key: str) -> Callable[[Callable], Any]:
-    def call(answer: Callable) -> Any:
-        made = answer()
-        if type(made) is not dict or key not in made:
-            raise Unfit(f"no number for {key}: return a dict with the keys {', '.join(RIGHT)}")
-        return made[key]
-
-    return call
-
-
-def predicted(**changed: int) -> Callable[[], dict[str, int]]:
-    return lambda: RIGHT | changed
-
-
-def number_case(key: str, name: str, idea: str, experiment: str) -> Case:
-    return Case(
-        name,
-        lambda generator: (),
-        idea,
-        experiment,
-        judge=lambda got: None if got == RIGHT[key] else f"predicted was {got:,}",
-        call=prediction(key),
-        names=(f"the number for {key}",),
-    )
-
+NUMBERS = Predictions(RIGHT)
 
 PREDICTED = Task(
     (
         Part(
             "predict",
-            predicted(),
+            NUMBERS.answer(),
             ("a dict of ints",),
             (
-                number_case(
+                NUMBERS.case(
                     "bert",
                     "what an MLM predicts",
                     "Only the chosen tokens are scored: 15 % of them, rounded.",
                     "Take 15 % of 512.",
                 ),
-                number_case(
+                NUMBERS.case(
                     "bart",
                     "what BART writes",
                     "The decoder writes the whole text, whatever was hidden.",
                     "What are BART's labels?",
                 ),
-                number_case(
+                NUMBERS.case(
                     "t5",
                     "what T5 writes",
                     "The hidden tokens, a sentinel for each span, and one sentinel more.",
                     "How many spans of 3 are 77 tokens?",
                 ),
-                number_case(
+                NUMBERS.case(
                     "read",
                     "what T5's encoder reads",
                     "All tokens that stay, and a sentinel for each span.",
                     "Count it for the ten words of the paper's example first.",
                 ),
-                number_case(
+                NUMBERS.case(
                     "bias",
                     "learned numbers for positions",
                     "One table a side, shared by all layers: a number for each bucket and head.",
@@ -333,56 +311,56 @@ PREDICTED = Task(
                 Misconception(
                     "bert-writes-all",
                     "An MLM is scored at every token",
-                    predicted(bert=LENGTH),
+                    NUMBERS.answer(bert=LENGTH),
                     "Labels are -100 where nothing was chosen.",
                     "Count the labels that are not -100 in lesson 05.",
                 ),
                 Misconception(
                     "bart-writes-holes",
                     "BART writes only what was hidden",
-                    predicted(bart=HIDDEN),
+                    NUMBERS.answer(bart=HIDDEN),
                     "That would be T5. BART's target is the whole text.",
                     "Print the labels of a denoising batch.",
                 ),
                 Misconception(
                     "sentinels-not-counted",
                     "The sentinels of the target are not counted",
-                    predicted(t5=HIDDEN),
+                    NUMBERS.answer(t5=HIDDEN),
                     "Each span is announced by its sentinel, and the last one ends the target.",
                     "Write the target of two spans of one word.",
                 ),
                 Misconception(
                     "last-sentinel-forgotten",
                     "The last sentinel is not counted",
-                    predicted(t5=HIDDEN + SPANS_),
+                    NUMBERS.answer(t5=HIDDEN + SPANS_),
                     "One sentinel more than there are spans.",
                     "Write the target of two spans of one word.",
                 ),
                 Misconception(
                     "holes-are-not-read",
                     "The sentinels in the text are not counted",
-                    predicted(read=LENGTH - HIDDEN),
+                    NUMBERS.answer(read=LENGTH - HIDDEN),
                     "A sentinel stands in the place of each span.",
                     "Count what is read for one span.",
                 ),
                 Misconception(
                     "read-in-full",
                     "The encoder reads as many tokens as the text has",
-                    predicted(read=LENGTH),
+                    NUMBERS.answer(read=LENGTH),
                     "With one [MASK] a token it would. A span shrinks to one sentinel.",
                     "Count what is read for one span of three.",
                 ),
                 Misconception(
                     "one-side",
                     "Only one side's table is counted",
-                    predicted(bias=BUCKETS_ * HEADS),
+                    NUMBERS.answer(bias=BUCKETS_ * HEADS),
                     "Encoder and decoder have a table each.",
                     "Search `T5` for RelativePositionBias: how often is one made?",
                 ),
                 Misconception(
                     "a-table-a-layer",
                     "Each layer has a table",
-                    predicted(bias=2 * 6 * BUCKETS_ * HEADS),
+                    NUMBERS.answer(bias=2 * 6 * BUCKETS_ * HEADS),
                     "All layers of a side share one.",
                     "Search `T5` for RelativePositionBias: how often is one made?",
                 ),

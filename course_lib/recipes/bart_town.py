@@ -7,14 +7,14 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from course_lib.data import tiny_town
 from course_lib.generation import generate
 from course_lib.models import Bart, BartConfig
 from course_lib.objectives.denoising import CorruptedBatches, denoise, sentence_permutation, text_infilling
 from course_lib.recipes.bert_town import town_tokenizer
-from course_lib.recipes.parts import Parts
+from course_lib.recipes.parts import Parts, first_epoch, repair_scores
 from course_lib.tokenization.base import Tokenizer
 from course_lib.training.device import seed_everything
 
@@ -97,27 +97,6 @@ def repair_batches(
         seed=seed,
         device=device,
     )
-
-
-def first_epoch(data: CorruptedBatches) -> list[dict[str, Tensor]]:
-    """All batches with the damage of the first epoch, the same at every call."""
-    data.load_state_dict({**data.state_dict(), "epoch": 0, "position": 0})
-    return [next(data) for _ in range(len(data))]
-
-
-@torch.no_grad()
-def repair_scores(model: nn.Module, data: CorruptedBatches) -> dict[str, float]:
-    """Mean loss in nats and share of tokens right, each predicted from the true ones before it."""
-    loss = right = n = 0.0
-    device = next(model.parameters()).device
-    for batch in first_epoch(data):
-        batch = {name: part.to(device) for name, part in batch.items()}
-        labels = batch["labels"][batch["labels"] != -100]
-        logits = model(**batch).logits  # (N, vocab_size), at the labelled places
-        loss += F.cross_entropy(logits, labels, reduction="sum").item()
-        right += (logits.argmax(-1) == labels).sum().item()
-        n += len(labels)
-    return {"loss": loss / n, "accuracy": right / n}
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from course_lib.models import Bart, BartConfig
 from course_lib.objectives import text_infilling, token_deletion
 from course_lib.objectives.denoising import CorruptedBatches, denoise
 from course_lib.pretrained.trained import load_trained
-from course_lib.recipes.parts import Parts
+from course_lib.recipes.parts import Parts, write_all
 from course_lib.tokenization import BPE, train_bpe
 from course_lib.tokenization.base import Tokenizer
 from course_lib.training.device import seed_everything
@@ -63,11 +63,6 @@ def names_config(tokenizer: Tokenizer) -> BartConfig:
     )
 
 
-def bare(tokenizer: Tokenizer, text: str) -> list[int]:
-    """Ids of a name without what ends it."""
-    return [i for i in tokenizer.encode(text) if i != tokenizer.eos_id]
-
-
 # ---- repairing names ----
 
 
@@ -100,7 +95,7 @@ def repair_batches(
         chosen = infill if torch.rand((), generator=generator) < 0.7 else delete
         return chosen(row, generator)
 
-    rows = [bare(tokenizer, text) for text in texts]
+    rows = [tokenizer.encode(text, add_special=False) for text in texts]
     return CorruptedBatches(
         rows,
         corrupt,
@@ -117,10 +112,9 @@ def repair_batches(
 
 def pair_columns(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str, str]]) -> dict[str, list[list[int]]]:
     """(English, translation, language) as what the encoder reads and what the decoder is to write."""
-    end = tokenizer.eos_id
     return {
-        "ids": [[tokenizer.vocab[f"<{to}>"], *bare(tokenizer, source), end] for source, _, to in pairs],
-        "labels": [[*bare(tokenizer, target), end] for _, target, _ in pairs],
+        "ids": [[tokenizer.vocab[f"<{to}>"], *tokenizer.encode(source)] for source, _, to in pairs],
+        "labels": [tokenizer.encode(target) for _, target, _ in pairs],
     }
 
 
@@ -168,20 +162,13 @@ def smoothed_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     return F.cross_entropy(model(**batch).logits, labels[labels != -100], label_smoothing=0.1)
 
 
-@torch.no_grad()
 def translate_all(
     model: Bart, tokenizer: Tokenizer, texts: Sequence[str], language: str, num_beams: int = 1
 ) -> list[str]:
-    """Translations of many names, in batches of alike length."""
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    written: dict[int, str] = {}
+    """Translations of many names."""
     mark = tokenizer.vocab[f"<{language}>"]
-    for start in range(0, len(order), 100):
-        chosen = order[start : start + 100]
-        rows = [[mark, *bare(tokenizer, texts[i]), tokenizer.eos_id] for i in chosen]
-        made = generate(model, rows, LONGEST, num_beams=num_beams)[:, 1:]
-        written |= {i: tokenizer.decode(row).strip() for i, row in zip(chosen, made.tolist())}
-    return [written[i] for i in range(len(texts))]
+    rows = [[mark, *tokenizer.encode(text)] for text in texts]
+    return write_all(model, tokenizer, rows, LONGEST, num_beams)
 
 
 def translation_scores(
@@ -224,7 +211,7 @@ def translate(model: Bart, tokenizer: Tokenizer, text: str, language: str, num_b
     if language not in LANGUAGES:
         raise ValueError(f"language {language!r}: this model writes {', '.join(LANGUAGES)}")
     text = " ".join(text.split())
-    ids = bare(tokenizer, text)
+    ids = tokenizer.encode(text, add_special=False)
     limit = model.config.max_positions - 2
     if not 1 <= len(ids) <= limit:
         raise ValueError(f"{len(ids)} tokens: give a name of 1 to {limit}, such as 'sleepy cat'")

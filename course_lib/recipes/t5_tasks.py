@@ -13,9 +13,8 @@ from course_lib.data import tiny_town
 from course_lib.data.batching import Batches
 from course_lib.data.emoji_names import emoji_names
 from course_lib.data.numbers import number_words
-from course_lib.generation import generate
 from course_lib.models import T5, T5Config
-from course_lib.recipes.parts import Parts
+from course_lib.recipes.parts import Parts, write_all
 from course_lib.tokenization import BPE, train_bpe
 from course_lib.tokenization.base import Tokenizer
 from course_lib.training.device import seed_everything
@@ -118,17 +117,9 @@ def t5_tasks(seed: int, device: torch.device, tasks: Sequence[str] = tuple(TASKS
     return Parts(model, tokenizer, batches, judge("validation", 60), judge("test", 400))
 
 
-@torch.no_grad()
 def answer(model: T5, tokenizer: Tokenizer, texts: Sequence[str], num_beams: int = 1) -> list[str]:
-    """What the model writes for each text, prefixes included; in batches of alike length."""
-    rows = [tokenizer.encode(text) for text in texts]
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    written: dict[int, str] = {}
-    for start in range(0, len(order), 100):
-        chosen = order[start : start + 100]
-        made = generate(model, [rows[i] for i in chosen], LONGEST, num_beams=num_beams)[:, 1:]
-        written |= {i: tokenizer.decode(row).strip() for i, row in zip(chosen, made.tolist())}
-    return [written[i] for i in range(len(rows))]
+    """What the model writes for each text, prefixes included."""
+    return write_all(model, tokenizer, [tokenizer.encode(text) for text in texts], LONGEST, num_beams)
 
 
 def answer_share(model: T5, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]) -> float:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from course_lib.cloze import Cloze
 from course_lib.data import tiny_town
@@ -14,7 +13,7 @@ from course_lib.models import T5, T5Config
 from course_lib.objectives.denoising import CorruptedBatches
 from course_lib.objectives.spans import span_corruption
 from course_lib.recipes.bert_town import town_tokenizer
-from course_lib.recipes.parts import Parts
+from course_lib.recipes.parts import Parts, repair_scores
 from course_lib.tokenization import WordPiece
 from course_lib.training.device import seed_everything
 
@@ -43,7 +42,7 @@ def t5_town(seed: int, device: torch.device) -> Parts:
     held_out = {split: span_batches(tokenizer, town_texts(split), 256) for split in ("validation", "test")}
 
     def scores(model: nn.Module, split: str) -> dict[str, float]:
-        found = span_scores(model, held_out[split]) | {"zero_shot": zero_shot(model, tokenizer, split)}
+        found = repair_scores(model, held_out[split]) | {"zero_shot": zero_shot(model, tokenizer, split)}
         return {f"{split}_{name}": value for name, value in found.items()}
 
     return Parts(
@@ -114,22 +113,6 @@ def span_batches(
         seed=seed,
         device=device,
     )
-
-
-@torch.no_grad()
-def span_scores(model: nn.Module, data: CorruptedBatches) -> dict[str, float]:
-    """Mean loss in nats and share right, over all tokens to be written (sentinels and the end included)."""
-    data.load_state_dict({**data.state_dict(), "epoch": 0, "position": 0})
-    loss = right = n = 0.0
-    device = next(model.parameters()).device
-    for _ in range(len(data)):
-        batch = {name: part.to(device) for name, part in next(data).items()}
-        labels: Tensor = batch["labels"][batch["labels"] != -100]
-        logits = model(**batch).logits
-        loss += F.cross_entropy(logits, labels, reduction="sum").item()
-        right += (logits.argmax(-1) == labels).sum().item()
-        n += len(labels)
-    return {"loss": loss / n, "accuracy": right / n}
 
 
 def zero_shot(model: nn.Module, tokenizer: WordPiece, split: str) -> float:

@@ -66,10 +66,10 @@ function liveBar(model, current) {
     toggle.textContent = `Switch head ${layer}.${head} ${off.some(is([layer, head])) ? "on" : "off"}`;
     all.disabled = !off.length;
     message.textContent = model.get("message");
-    const { title, rows } = model.get("predictions");
+    const { title, off: nOff, rows } = model.get("predictions");
     const cells = (tag, values) => make("tr", {}, ...values.map((text) => make(tag, { textContent: text })));
     const percent = (share) => `${(100 * share).toFixed(1)} %`;
-    table.replaceChildren(...(rows.length ? [cells("th", [title, "all heads", off.length ? `${off.length} off` : "as it is"]),
+    table.replaceChildren(...(rows.length ? [cells("th", [title, "all heads", nOff ? `${nOff} off` : "as it is"]),
       ...rows.map(([token, before, now]) => cells("td", [token, percent(before), percent(now)]))] : []));
   }
   for (const name of ["message", "predictions"]) model.on(`change:${name}`, show);

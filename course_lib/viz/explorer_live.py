@@ -83,12 +83,18 @@ class LiveExplorer(anywidget.AnyWidget):
         whole, tokens, ids = read_text(self._model, text, self._tokenizer)
         if len(tokens) > LONGEST:
             raise ValueError(f"{len(tokens)} tokens; up to {LONGEST} can be looked at here: shorten the text")
-        with heads_off(self._model, off):
-            now, _, _ = read_text(self._model, text, self._tokenizer)
+        now = whole
+        if off:
+            with heads_off(self._model, off):
+                now, _, _ = read_text(self._model, text, self._tokenizer)
         state, raw, _ = prepare(
             [(text, now.attentions, tokens)], layer, head, None, f"Attention of {type(self._model).__name__}"
         )
-        return {**state, "weights": raw, "predictions": self._predictions(whole, now, ids)}
+        return {
+            **state,
+            "weights": raw,
+            "predictions": {**self._predictions(whole, now, ids), "off": len(off)},
+        }
 
     def _predictions(self, whole: Any, now: Any, ids: list[int]) -> dict[str, Any]:
         """The likeliest tokens with all heads, and what became of them."""
