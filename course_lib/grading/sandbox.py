@@ -103,8 +103,10 @@ def _stop(thread: threading.Thread, lock: threading.Lock, done: threading.Event)
 
 
 def _holds_import_lock(ident: int) -> bool:
-    """Whether the thread is inside Python's import machinery, where an interrupt may leave a lock locked: every
-    later import would wait for ever."""
+    """Whether the thread is inside Python's import machinery.
+
+    An interrupt there may leave a lock locked, and every later import waits for ever.
+    """
     frame = sys._current_frames().get(ident)
     return frame is not None and frame.f_code.co_filename == "<frozen importlib._bootstrap>"
 
