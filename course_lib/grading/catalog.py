@@ -183,12 +183,15 @@ UNITS = (
             Exercise("bart.shift", "What the decoder reads", 3, "What the decoder reads"),
             Exercise("bart.cross", "Cross-attention", 5, "Cross-attention"),
             Exercise("bart.infill", "Text infilling", 5, "3. Text infilling"),
-            Exercise("bart.order", "Sentences in another order, a text turned", 5, "4. Sentence permutation"),
+            Exercise("bart.order", "Sentences in another order, a text turned", 4, "4. Sentence permutation"),
             Exercise(
-                "bart.state", "The state that classifies", 4, "Understanding: the same text on both sides"
+                "bart.state", "The state that classifies", 3, "Understanding: the same text on both sides"
             ),
             Exercise("bart.rouge", "ROUGE-L by hand", 4, "The measures, by hand"),
-            Exercise("bart.predict", "Predict six numbers", 4, "Five ways to damage a text"),
+            Exercise("bart.bug", "Find three bugs in a step of denoising", 3, "What the decoder reads"),
+            Exercise(
+                "bart.predict", "Predict six numbers, then design a noise", 5, "Five ways to damage a text"
+            ),
         ),
     ),
     Unit(

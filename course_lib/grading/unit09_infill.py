@@ -15,10 +15,11 @@ Spans = list[tuple[int, int]]
 
 def infill_like(
     stands: Callable[[int, str], list[str]] = lambda length, mask: [mask],
+    ends: Callable[[int, int], int] = lambda start, length: start + length,
     merged: bool = False,
-    least: int = 0,
+    tail: bool = True,
 ) -> Callable[..., list[str]]:
-    """`stands`: what stands in the place of a span of that length; `least`: how many words a span hides."""
+    """`stands`: what stands in place of a span of that length; `ends`: where the text goes on behind it."""
 
     def infill(tokens: list[str], spans: Spans, mask: str) -> list[str]:
         made, end, open_ = [], 0, False
@@ -26,8 +27,8 @@ def infill_like(
             made += tokens[end:start]
             if not (merged and open_ and start == end):
                 made += stands(length, mask)
-            end, open_ = start + max(length, least), True
-        return made + tokens[end:]
+            end, open_ = ends(start, length), True
+        return made + tokens[end:] if tail else made
 
     return infill
 
@@ -38,6 +39,11 @@ def in_moving_places(tokens: list[str], spans: Spans, mask: str) -> list[str]:
     for start, length in spans:
         made = [*made[:start], mask, *made[start + length :]]
     return made
+
+
+def from_first_to_last(tokens: list[str], spans: Spans, mask: str) -> list[str]:
+    """One mask for everything from the first span to the end of the last."""
+    return [*tokens[: spans[0][0]], mask, *tokens[sum(spans[-1]) :]]
 
 
 def spans_of(lengths: Sequence[int], gaps: Sequence[int]) -> Callable[[Generator], tuple]:
@@ -78,6 +84,12 @@ INFILL = Task(
                     "Each span was drawn by itself and has a mask of its own.",
                     "Call it with spans (1, 1) and (2, 1) on four words.",
                 ),
+                Case(
+                    "a span at the very beginning, an empty one at the very end",
+                    spans_of((2, 0), (0, 3, 0)),
+                    "The first and the last place are places like any other.",
+                    "Call it with spans (0, 1) and (3, 0) on three words.",
+                ),
             ),
             (
                 Misconception(
@@ -97,7 +109,7 @@ INFILL = Task(
                 Misconception(
                     "empty-spans-hide-one",
                     "An empty span hides a word",
-                    infill_like(least=1),
+                    infill_like(ends=lambda start, length: start + max(length, 1)),
                     "Its length is 0: no word goes, and all the same a mask comes.",
                     "Call it with the one span (1, 0): is the text longer by one?",
                 ),
@@ -122,6 +134,41 @@ INFILL = Task(
                     infill_like(merged=True),
                     "Two spans were drawn, so two masks stand there.",
                     "Call it with spans (1, 1) and (2, 1) on four words.",
+                ),
+                Misconception(
+                    "rest-lost",
+                    "What stands behind the last span is lost",
+                    infill_like(tail=False),
+                    "A noise hides the spans and nothing else.",
+                    "Call it with the one span (0, 1) on three words.",
+                ),
+                Misconception(
+                    "length-read-as-end",
+                    "The length is read as the place where the span ends",
+                    infill_like(ends=lambda start, length: length),
+                    "A span is (start, length): it ends `length` places after its start.",
+                    "Which words does the span (4, 2) hide?",
+                ),
+                Misconception(
+                    "end-included",
+                    "A span hides one word too many",
+                    infill_like(ends=lambda start, length: start + length + 1),
+                    "(1, 2) hides the words 1 and 2. The word at start + length is the first that stays.",
+                    "Call it with the one span (1, 0): is a word missing?",
+                ),
+                Misconception(
+                    "words-stay",
+                    "The masks come, but the words stay",
+                    infill_like(ends=lambda start, length: start),
+                    "A mask stands in place of its words. Beside them it hides nothing.",
+                    "Count the words before and after.",
+                ),
+                Misconception(
+                    "one-mask-for-everything",
+                    "One mask covers all spans and what stands between",
+                    from_first_to_last,
+                    "What stands between two spans was not chosen: it stays in sight.",
+                    "Count the masks and the spans.",
                 ),
             ),
         ),

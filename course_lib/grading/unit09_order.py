@@ -12,10 +12,17 @@ from course_lib.grading.unit09_words import text
 
 
 def permute_like(
-    keeps_rest: bool = True, stop_leads: bool = False, by_place: bool = False
+    keeps_rest: bool = True,
+    stop_leads: bool = False,
+    keeps_stops: bool = True,
+    by_place: bool = False,
+    inside: bool = False,
+    only: str = "",
 ) -> Callable[..., list]:
+    """`inside`: the words of each sentence are turned, too; `only`: the one stop that is known."""
+
     def permute(tokens: list[str], order: list[int], stop: str = ".") -> list[str]:
-        found: list[list[str]] = [[]]
+        found, stop = [[]], only or stop
         for token in tokens:
             if token == stop and stop_leads:
                 found.append([token])
@@ -26,21 +33,30 @@ def permute_like(
         last = found.pop()
         if last and keeps_rest:
             found.append(last)
+        if not keeps_stops:
+            found = [[token for token in sentence if token != stop] for sentence in found]
+        if inside:
+            found = [sentence[::-1] for sentence in found]
         chosen = [order.index(i) for i in range(len(order))] if by_place else order
         return [token for i in chosen if i < len(found) for token in found[i]]
 
     return permute
 
 
-def day(ended: bool) -> Callable[[Generator], tuple]:
-    """Four sentences; the last with or without a stop; an order that is not its own inverse."""
+def day(ended: bool, stop: str = ".") -> Callable[[Generator], tuple]:
+    """Four sentences; the last with or without a stop; an order that is not its own inverse.
+
+    With another stop than "." such a one stands inside of each sentence.
+    """
 
     def make(generator: Generator) -> tuple:
         words, tokens = text(generator, 14), []
         for n in (3, 2, 4, 3):
-            tokens += [words.pop() for _ in range(n)] + ["."]
+            sentence = [words.pop() for _ in range(n)]
+            tokens += [*sentence[:1], *([] if stop == "." else ["."]), *sentence[1:], stop]
         orders = ([1, 2, 3, 0], [2, 3, 1, 0], [3, 0, 1, 2], [1, 3, 0, 2])
-        return tokens if ended else tokens[:-1], orders[whole(generator, 0, 3)]
+        order = orders[whole(generator, 0, 3)]
+        return tokens if ended else tokens[:-1], order, *([] if stop == "." else [stop])
 
     return make
 
@@ -78,6 +94,12 @@ ORDER = Task(
                     "What stands behind the last stop is a sentence, too. Nothing may be lost.",
                     "Compare the number of tokens before and after.",
                 ),
+                Case(
+                    "sentences that end with another mark",
+                    day(ended=True, stop="!"),
+                    "`stop` says what ends a sentence; a point may stand inside, as in *3 . 5 km !*",
+                    'Call it with stop="!" on *a . b ! c !* and order [1, 0].',
+                ),
             ),
             (
                 Misconception(
@@ -93,6 +115,27 @@ ORDER = Task(
                     permute_like(stop_leads=True),
                     "A full stop ends its sentence and moves with it.",
                     "Print your list of sentences.",
+                ),
+                Misconception(
+                    "stops-lost",
+                    "The stops are lost",
+                    permute_like(keeps_stops=False),
+                    "A stop belongs to its sentence. Without it nobody can tell where one ended.",
+                    "Compare the number of tokens before and after.",
+                ),
+                Misconception(
+                    "point-only",
+                    "Only a point ends a sentence",
+                    permute_like(only="."),
+                    "What ends a sentence is handed over as `stop`.",
+                    "Is `stop` used anywhere in your function?",
+                ),
+                Misconception(
+                    "words-turned",
+                    "The words of each sentence are in another order, too",
+                    permute_like(inside=True),
+                    "Sentences change places; inside of each nothing moves.",
+                    "Compare one sentence before and after.",
                 ),
                 Misconception(
                     "order-inverted",
@@ -142,6 +185,31 @@ ORDER = Task(
                     "The front comes back reversed",
                     rotate_like(lambda tokens, start: tokens[start:] + tokens[:start][::-1]),
                     "What stood before keeps its order.",
+                    "Turn the letters a b c d to begin with c.",
+                ),
+                Misconception(
+                    "one-too-far",
+                    "The text is turned one place too far",
+                    rotate_like(lambda tokens, start: tokens[start + 1 :] + tokens[: start + 1]),
+                    "It has to begin with tokens[start], not with the token behind it.",
+                    "Print your first token and tokens[start].",
+                ),
+                Misconception(
+                    "cut-out",
+                    "The token at `start` is lost",
+                    rotate_like(lambda tokens, start: tokens[start + 1 :] + tokens[:start]),
+                    "Rotation only moves: all tokens are there again.",
+                    "Compare the lengths.",
+                ),
+                Misconception(
+                    "two-swapped",
+                    "Two tokens change places",
+                    rotate_like(
+                        lambda tokens, start: [
+                            tokens[{0: start, start: 0}.get(i, i)] for i in range(len(tokens))
+                        ]
+                    ),
+                    "The text is turned as a whole: what stood behind tokens[start] still stands behind it.",
                     "Turn the letters a b c d to begin with c.",
                 ),
             ),

@@ -47,6 +47,23 @@ def greedy(one: Sequence[str], other: Sequence[str]) -> int:
     return found
 
 
+def in_a_set(one: Sequence[str], other: Sequence[str]) -> int:
+    return len(set(one) & set(other))
+
+
+def in_place(one: Sequence[str], other: Sequence[str]) -> int:
+    return sum(a == b for a, b in zip(one, other))
+
+
+def at_first_places(one: Sequence[str], other: Sequence[str]) -> int:
+    """Each word as the place where `other` has it first; the longest rising row of such places."""
+    places = [other.index(word) for word in one if word in other]
+    best: list[int] = []
+    for i, place in enumerate(places):
+        best.append(1 + max((best[j] for j in range(i) if places[j] < place), default=0))
+    return max(best, default=0)
+
+
 def in_blocks(one: Sequence[str], other: Sequence[str]) -> int:
     """The longest run first, then what fits before and behind it, as `difflib` does."""
     blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
@@ -66,11 +83,16 @@ def rouge_like(
     return rouge_l
 
 
-def compared(generator: Generator) -> tuple[list[str], list[str]]:
-    """A text, and one that keeps most of its words; a late one comes early, an early one late."""
+def compared(generator: Generator, twice: bool) -> tuple[list[str], list[str]]:
+    """A text, and one that keeps most of its words; a late one comes early, an early one late.
+
+    With `twice` two words come twice.
+    """
     while True:
         words = text(generator, 12)
         wanted, others = words[:9], words[9 : 10 + whole(generator, 0, 2)]
+        if twice:
+            wanted[whole(generator, 4, 6)], wanted[whole(generator, 7, 8)] = wanted[1], wanted[2]
         written = [word for word in wanted if torch.rand((), generator=generator) < 0.85]
         if len(written) < 6:
             continue
@@ -79,7 +101,8 @@ def compared(generator: Generator) -> tuple[list[str], list[str]]:
         for other in others:
             written.insert(whole(generator, 0, len(written)), other)
         right = rouge_like()(written, wanted)
-        if all(abs(way(written, wanted) - right) > 1e-4 for way in WRONG_ROUGE.values()):
+        ways = (way for name, way in WRONG_ROUGE.items() if twice or name not in ONLY_TWICE)
+        if all(abs(way(written, wanted) - right) > 1e-4 for way in ways):
             return written, wanted
 
 
@@ -87,13 +110,17 @@ def each_of(answer: Callable[..., float], pairs: list[tuple[list[str], list[str]
     return torch.tensor([float(answer(*pair)) for pair in pairs])
 
 
-def ten(generator: Generator) -> tuple[list[tuple[list[str], list[str]]]]:
-    """One pair may come out right by luck; ten do not, and they tell the mistakes apart."""
-    while True:
-        pairs = [compared(generator) for _ in range(10)]
-        results = {tuple(each_of(way, pairs).tolist()) for way in (rouge_like(), *WRONG_ROUGE.values(), SLIP)}
-        if len(results) == len(WRONG_ROUGE) + 2:
-            return (pairs,)
+def ten(twice: bool) -> Callable[[Generator], tuple[list[tuple[list[str], list[str]]]]]:
+    """One pair may come out right by luck; ten do not, and with words twice they tell the mistakes apart."""
+
+    def make(generator: Generator) -> tuple[list[tuple[list[str], list[str]]]]:
+        ways = (rouge_like(), *WRONG_ROUGE.values(), SLIP)
+        while True:
+            pairs = [compared(generator, twice) for _ in range(10)]
+            if not twice or len({tuple(each_of(way, pairs).tolist()) for way in ways}) == len(ways):
+                return (pairs,)
+
+    return make
 
 
 WRONG_ROUGE = {
@@ -101,10 +128,17 @@ WRONG_ROUGE = {
     "greedy": rouge_like(greedy),
     "greedy-in-the-wanted": rouge_like(lambda written, wanted: greedy(wanted, written)),
     "order-ignored": rouge_like(shared_words),
+    "sets-of-words": rouge_like(in_a_set),
+    "same-place-only": rouge_like(in_place),
+    "first-place-only": rouge_like(at_first_places),
     "recall-only": rouge_like(both=lambda p, r: r),
     "precision-only": rouge_like(both=lambda p, r: p),
     "plain-mean": rouge_like(both=lambda p, r: (p + r) / 2),
+    "half-forgotten": rouge_like(both=lambda p, r: p * r / (p + r) if p + r else 0.0),
+    "over-the-longer": rouge_like(both=min),
+    "over-all-words": rouge_like(both=lambda p, r: p * r / (p + r - p * r) if p + r else 0.0),
 }
+ONLY_TWICE = {"first-place-only"}  # right as long as no word comes twice
 
 SLIP = rouge_like(in_blocks)  # not worth a name, but wrong all the same
 
@@ -131,7 +165,7 @@ ROUGE = Task(
                 ),
                 Case(
                     "words kept, moved, left out and put in",
-                    ten,
+                    ten(twice=False),
                     "The longest common subsequence: the same order, gaps allowed. Then F of both shares.",
                     "Find it by hand for a b c d and a x c d b.",
                     call=each_of,
@@ -139,10 +173,10 @@ ROUGE = Task(
                     worth=2,
                 ),
                 Case(
-                    "once more, with other words",
-                    ten,
-                    "Precision divides by what was written, recall by what was wanted.",
-                    "Print the three numbers.",
+                    "texts in which words come twice",
+                    ten(twice=True),
+                    "A word that comes twice may be matched at either place; when both have it twice, twice.",
+                    "Find it by hand for a b a and a a c.",
                     call=each_of,
                     names=("ROUGE-L of ten pairs",),
                     worth=2,
@@ -178,6 +212,27 @@ ROUGE = Task(
                     "Compare a b c with c b a.",
                 ),
                 Misconception(
+                    "sets-of-words",
+                    "The texts are taken for sets of words",
+                    WRONG_ROUGE["sets-of-words"],
+                    "A set forgets the order, and that a word comes twice.",
+                    "Compare a b c with c b a, and a a b with a a c.",
+                ),
+                Misconception(
+                    "same-place-only",
+                    "Only words at the same place count",
+                    WRONG_ROUGE["same-place-only"],
+                    "One word too many in front, and nothing stands at its place any more.",
+                    "Compare a b c d with x a b c d.",
+                ),
+                Misconception(
+                    "first-place-only",
+                    "A word is looked for at its first place only",
+                    WRONG_ROUGE["first-place-only"],
+                    "`index` finds the first. A word that comes twice may be matched at the second.",
+                    "What is common to a b a and b a?",
+                ),
+                Misconception(
                     "recall-only",
                     "Only recall is counted",
                     WRONG_ROUGE["recall-only"],
@@ -197,6 +252,27 @@ ROUGE = Task(
                     WRONG_ROUGE["plain-mean"],
                     "F is their harmonic mean, 2pr / (p + r): one bad number pulls it down.",
                     "Compare for p = 1 and r = 0.1.",
+                ),
+                Misconception(
+                    "half-forgotten",
+                    "The 2 in front is forgotten",
+                    WRONG_ROUGE["half-forgotten"],
+                    "Two equal numbers have themselves as their mean: with p = r = 1 it has to be 1.",
+                    "Call it with the same list twice.",
+                ),
+                Misconception(
+                    "over-the-longer",
+                    "The count is divided by the longer text",
+                    WRONG_ROUGE["over-the-longer"],
+                    "That is the smaller of precision and recall. F lies between the two.",
+                    "Print precision, recall and your result.",
+                ),
+                Misconception(
+                    "over-all-words",
+                    "The count is divided by all words of both, common ones once",
+                    WRONG_ROUGE["over-all-words"],
+                    "That is the Jaccard index, n over the union. F is 2n over the sum of both lengths.",
+                    "Compute both for a b c d and a x c d b.",
                 ),
             ),
         ),

@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 
 from course_lib.grading.inputs import normal, sizes, whole
 from course_lib.grading.task import Case, Misconception, Part, Task
-from course_lib.grading.unit09_decoder import EOS, PAD
+
+PAD = 0
 
 
 def state_like(place: Callable[[Tensor, int], Tensor]) -> Callable[..., Tensor]:
@@ -29,8 +30,23 @@ def first_eos(ids: Tensor, eos_id: int) -> Tensor:
     return (ids == eos_id).int().argmax(dim=1)
 
 
-def mean_state(hidden: Tensor, ids: Tensor, eos_id: int) -> Tensor:
-    return hidden.mean(dim=1)
+def beside(step: int) -> Callable[[Tensor, int], Tensor]:
+    return lambda ids, eos_id: last_eos(ids, eos_id) + step
+
+
+def last_of_the_batch(ids: Tensor, eos_id: int) -> Tensor:
+    """One place for all rows: the last eos in any of them."""
+    return last_eos(ids, eos_id).max().expand(len(ids))
+
+
+def mean_like(counts: Callable[[Tensor, int], Tensor]) -> Callable[..., Tensor]:
+    """`counts`: ids (B, T) -> whether each place takes part in the mean."""
+
+    def mean(hidden: Tensor, ids: Tensor, eos_id: int) -> Tensor:
+        weights = counts(ids, eos_id).float()
+        return (weights[:, :, None] * hidden).sum(1) / weights.sum(1, keepdim=True)
+
+    return mean
 
 
 def texts(pairs: bool) -> Callable[[Generator], tuple]:
@@ -38,14 +54,14 @@ def texts(pairs: bool) -> Callable[[Generator], tuple]:
 
     def make(generator: Generator) -> tuple:
         B, D = sizes(generator, 2, 2, 5)
-        T = whole(generator, 8, 10)
+        T, eos_id = whole(generator, 8, 10), whole(generator, 1, 9)
         ids = torch.randint(10, 99, (B, T), generator=generator)
         for i, row in enumerate(ids):
             n = T - 1 - i % 3
-            row[n - 1], row[n:] = EOS, PAD
+            row[n - 1], row[n:] = eos_id, PAD
             if pairs:
-                row[2 + i % 2] = EOS
-        return normal(generator, B, T, D), ids, EOS
+                row[2 + i % 2] = eos_id
+        return normal(generator, B, T, D), ids, eos_id
 
     return make
 
@@ -97,9 +113,45 @@ STATE = Task(
                 Misconception(
                     "mean-of-all",
                     "The mean of all states is taken, padding included",
-                    mean_state,
+                    mean_like(lambda ids, eos_id: ids >= 0),
                     "BART reads one state, the one that has seen all; and padding is no text.",
                     "Change a padded vector of hidden: may the answer move?",
+                ),
+                Misconception(
+                    "mean-of-the-text",
+                    "The mean of all states of the text is taken",
+                    mean_like(lambda ids, eos_id: ids != PAD),
+                    "Padding is left out, but most of these states have seen only a part of the text. One "
+                    "has seen all.",
+                    "Change the first vector of hidden: may the answer move?",
+                ),
+                Misconception(
+                    "mean-of-eos",
+                    "The mean of the states at all eos is taken",
+                    mean_like(lambda ids, eos_id: ids == eos_id),
+                    "The eos between two sentences has seen the first one only.",
+                    "Where are the eos tokens of a row with two sentences?",
+                ),
+                Misconception(
+                    "word-before-eos",
+                    "The last word is read, not the eos behind it",
+                    state_like(beside(-1)),
+                    "The last token of the text is its eos; it has seen that the text is over, too.",
+                    "Print the ids at the places you read.",
+                ),
+                Misconception(
+                    "behind-the-eos",
+                    "The place behind the last eos is read",
+                    state_like(beside(1)),
+                    "A text of n tokens ends at place n - 1. Behind it there is padding.",
+                    "Print the ids at the places you read.",
+                ),
+                Misconception(
+                    "one-place-for-all",
+                    "All rows are read at the same place",
+                    state_like(last_of_the_batch),
+                    "Each text has its own length, and so a place of its own.",
+                    "Print the places: there should be B of them, not all alike.",
                 ),
             ),
         ),

@@ -1,4 +1,4 @@
-"""Unit 09: what the decoder reads, and how it looks into the source."""
+"""Unit 09: how the decoder looks into the source."""
 
 from __future__ import annotations
 
@@ -11,123 +11,53 @@ from torch import Generator, Tensor
 from course_lib.grading.inputs import normal, sizes, whole
 from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
 
-# ---- the decoder's input ----
 
-PAD, EOS, START = 0, 1, 2
-
-
-def shift_like(
-    first: Callable[[Tensor, int], Tensor] = lambda labels, start: torch.full_like(labels[:, :1], start),
-    rest: Callable[[Tensor], Tensor] = lambda labels: labels[:, :-1],
-    filled: bool = True,
-) -> Callable[..., Tensor]:
-    def shift(labels: Tensor, start_id: int, pad_id: int) -> Tensor:
-        shifted = torch.cat([first(labels, start_id), rest(labels)], dim=1)
-        return shifted.masked_fill(shifted == -100, pad_id) if filled else shifted
-
-    return shift
+def hidden_scores(scores: Tensor, is_real: Tensor, value: float = -torch.inf) -> Tensor:
+    """Scores (B, T, S), those of the source's padding replaced by one value."""
+    return scores.masked_fill(~is_real[:, None, :], value)
 
 
-def labels_of(padded: bool) -> Callable[[Generator], tuple]:
-    """Labels (B, T) of different lengths, each ended by eos and filled up with -100; start and pad ids."""
-
-    def make(generator: Generator) -> tuple:
-        B, T = whole(generator, 2, 4), whole(generator, 5, 8)
-        labels = torch.randint(10, 99, (B, T), generator=generator)
-        lengths = [T - 2 - i % 2 if padded and i else T for i in range(B)]
-        for row, n in zip(labels, lengths):
-            row[n - 1], row[n:] = EOS, -100
-        return labels, START + whole(generator, 1, 5), PAD
-
-    return make
+def weights_like(
+    scale: Callable[[int], float] = math.sqrt,
+    hide: Callable[[Tensor, Tensor], Tensor] = hidden_scores,
+    axis: int = -1,
+) -> Callable[[Tensor, Tensor, int], Tensor]:
+    return lambda scores, is_real, D: hide(scores / scale(D), is_real).softmax(axis)
 
 
-SHIFT = Task(
-    (
-        Part(
-            "shift_right",
-            shift_like(),
-            ("what the decoder reads (B, T)",),
-            (
-                Case(
-                    "begins with the start token, then the labels one place later",
-                    labels_of(padded=False),
-                    "At place t the decoder has read all labels before t, and predicts label t.",
-                    "Write labels and answer below each other: under each label stands the one before it.",
-                    worth=2,
-                ),
-                Case(
-                    "-100 becomes padding",
-                    labels_of(padded=True),
-                    "-100 is no token: an embedding has no row for it.",
-                    "Print the smallest number in your answer.",
-                ),
-            ),
-            (
-                Misconception(
-                    "not-shifted",
-                    "The labels are not shifted",
-                    shift_like(first=lambda labels, start: labels[:, :0], rest=lambda labels: labels),
-                    "Then the decoder reads at place t what it is to predict there. Training looks perfect, "
-                    "and it can write nothing.",
-                    "Compare the first column with start_id.",
-                ),
-                Misconception(
-                    "rolled-round",
-                    "The last label comes round to the front",
-                    shift_like(first=lambda labels, start: labels[:, -1:]),
-                    "The first place has to be the start token; the last label is predicted and never read.",
-                    "Print the first column.",
-                ),
-                Misconception(
-                    "shifted-left",
-                    "The labels are shifted to the left",
-                    shift_like(first=lambda labels, start: labels[:, 1:], rest=lambda labels: labels[:, -1:]),
-                    "Then the decoder reads what comes after.",
-                    "What has a decoder read before it wrote its first word?",
-                ),
-                Misconception(
-                    "minus-100-stays",
-                    "-100 stays in what is read",
-                    shift_like(filled=False),
-                    "-100 means not scored; the model cannot look it up.",
-                    "Give your answer to `nn.Embedding(100, 4)`.",
-                ),
-            ),
-        ),
-    ),
-    (
-        "What has the decoder read before it predicts the first label?",
-        "A column of start_id in front, the last column of labels left out, then pad_id where it is -100.",
-        "`torch.cat([torch.full_like(labels[:, :1], start_id), labels[:, :-1]], dim=1)`, then `masked_fill`.",
-    ),
-    ("course_lib.models.encoder_decoder.shift_right",),
-)
+def zeroed(scores: Tensor, is_real: Tensor, D: int) -> Tensor:
+    """Padding loses its weight after the softmax: what is left no longer sums to one."""
+    return (scores / math.sqrt(D)).softmax(-1) * is_real[:, None, :]
 
-# ---- cross-attention ----
+
+def causal(scores: Tensor, is_real: Tensor) -> Tensor:
+    later = torch.ones(scores.shape[1:]).triu(1).bool()
+    return hidden_scores(scores, is_real).masked_fill(later, -1e4)
+
+
+WEIGHTS = weights_like()
 
 
 def cross_like(
-    swapped: bool = False, masked: bool = True, causal: bool = False, scaled: bool = True
+    weigh: Callable[[Tensor, Tensor, int], Tensor] = WEIGHTS,
+    sides: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda x, memory: (x, memory),
+    matrices_swapped: bool = False,
 ) -> Callable[..., Tensor]:
-    """`swapped`: the source asks, and the decoder's text answers."""
+    """`weigh`: (scores, is_real, D) -> weights; `sides`: who asks, and who answers."""
 
     def cross(
         x: Tensor, memory: Tensor, w_query: Tensor, w_key: Tensor, w_value: Tensor, is_real: Tensor
     ) -> Tensor:
-        asks, answers = (memory, x) if swapped else (x, memory)
-        query, key, value = asks @ w_query, answers @ w_key, answers @ w_value
-        scores = torch.einsum("btd,bsd->bts", query, key)
-        if scaled:
-            scores = scores / math.sqrt(query.shape[-1])
-        if masked and not swapped:
-            scores = scores.masked_fill(~is_real[:, None, :], -torch.inf)
-        if causal:
-            later = torch.ones(scores.shape[1:]).triu(1).bool()
-            scores = scores.masked_fill(later, -1e4)
-        return scores.softmax(-1) @ value
+        asks, answers = sides(x, memory)
+        if matrices_swapped:
+            w_query, w_key = w_key, w_query
+        scores = torch.einsum("btd,bsd->bts", asks @ w_query, answers @ w_key)
+        return weigh(scores, is_real, w_query.shape[-1]) @ (answers @ w_value)
 
     return cross
+
+
+UNHIDDEN = weights_like(hide=lambda scores, is_real: scores)
 
 
 def sides(padded: bool) -> Callable[[Generator], tuple]:
@@ -210,30 +140,89 @@ CROSS = Task(
                 Misconception(
                     "padding-attended",
                     "Padding of the source is attended to",
-                    cross_like(masked=False),
+                    cross_like(UNHIDDEN),
                     "Then the same sentence has another meaning in a batch with a longer one.",
                     "Change a padded vector of memory: does the output move?",
                 ),
                 Misconception(
+                    "no-column-for-the-source",
+                    "The scores have no column for each source token",
+                    cross_like(sides=lambda x, memory: (x, x)),
+                    "is_real (B, S) hides columns of the scores, so they have to be (B, T, S): x asks, "
+                    "memory is asked.",
+                    "Print `scores.shape` and `is_real.shape`. Which text do the keys come from?",
+                ),
+                Misconception(
                     "roles-swapped",
                     "The source asks, and the decoder answers",
-                    cross_like(swapped=True),
+                    cross_like(UNHIDDEN, sides=lambda x, memory: (memory, x)),
                     "Then there is an answer for each source token, and none for the word to be written.",
                     "Compare the rows of your output with T and S.",
                 ),
                 Misconception(
+                    "looks-at-itself",
+                    "The decoder looks at its own text",
+                    cross_like(UNHIDDEN, sides=lambda x, memory: (x, x)),
+                    "That is self-attention. Without the memory the decoder writes whatever was read.",
+                    "Change memory: does the output move?",
+                ),
+                Misconception(
                     "causal-mask",
                     "A causal mask lies on the source",
-                    cross_like(causal=True),
+                    cross_like(weights_like(hide=causal)),
                     "Causal is the decoder towards its own text. The source was read to its end before.",
                     "Which source tokens may the first row see?",
                 ),
                 Misconception(
                     "not-scaled",
                     "The scores are not divided by √D",
-                    cross_like(scaled=False),
+                    cross_like(weights_like(scale=lambda D: 1)),
                     "It is the attention of lesson 01, with two texts.",
                     "Compare with lesson 01's formula.",
+                ),
+                Misconception(
+                    "root-forgotten",
+                    "The scores are divided by D, without the root",
+                    cross_like(weights_like(scale=float)),
+                    "A dot product of D random numbers spreads like √D. Divided by D, the weights come out "
+                    "too even.",
+                    "Compare with lesson 01's formula.",
+                ),
+                Misconception(
+                    "mask-inverted",
+                    "Only padding is attended to",
+                    cross_like(weights_like(hide=lambda scores, real: hidden_scores(scores, ~real))),
+                    "is_real is True where the source has a token: there it is allowed to look.",
+                    "Which scores does your mask set to -inf? Print it for one row.",
+                ),
+                Misconception(
+                    "hidden-after-the-softmax",
+                    "Padding is taken away after the softmax",
+                    cross_like(zeroed),
+                    "It has had its share by then: what is left no longer sums to one.",
+                    "Print `weights.sum(dim=-1)`.",
+                ),
+                Misconception(
+                    "padding-scored-zero",
+                    "Padding gets the score 0",
+                    cross_like(weights_like(hide=lambda scores, real: hidden_scores(scores, real, 0.0))),
+                    "A score of 0 is a score like any other: e to the 0 is 1. Which score has the weight 0?",
+                    "Print the weights of a padded row.",
+                ),
+                Misconception(
+                    "softmax-over-those-who-ask",
+                    "The softmax runs over those who ask",
+                    cross_like(weights_like(axis=1)),
+                    "Each place of the decoder spreads its own attention over the source. So each row sums "
+                    "to one, not each column.",
+                    "Print `weights.sum(dim=-1)`.",
+                ),
+                Misconception(
+                    "matrices-swapped",
+                    "w_query and w_key have changed places",
+                    cross_like(matrices_swapped=True),
+                    "The shapes fit, but each matrix was trained for its side: w_query for what asks.",
+                    "Write under each matrix which text it is applied to.",
                 ),
             ),
         ),
