@@ -202,10 +202,11 @@ UNITS = (
             Exercise("t5.spans", "Spans behind sentinels", 4, "Write only what is missing"),
             Exercise("t5.restore", "Put the text together again", 4, "Write only what is missing"),
             Exercise("t5.buckets", "From distance to bucket", 5, "Positions as distances"),
-            Exercise("t5.bias", "Attention with a bias", 4, "Positions as distances"),
+            Exercise("t5.bias", "Attention with a bias", 3, "Positions as distances"),
             Exercise("t5.mix", "How often does each task come up?", 4, "Everything is text to text"),
             Exercise("t5.shares", "What would it rather write?", 5, "A score from each kind of model"),
-            Exercise("t5.predict", "Predict five numbers", 4, "What does writing cost?"),
+            Exercise("t5.bug", "Find three bugs in a loss", 3, "T5 against BART, in the configuration"),
+            Exercise("t5.predict", "Predict five numbers, then choose spans", 4, "What does writing cost?"),
         ),
     ),
 )

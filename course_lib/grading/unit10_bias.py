@@ -8,54 +8,89 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from course_lib.grading.inputs import normal, sizes, whole
+from course_lib.grading.inputs import normal, sizes, some_allowed, whole
 from course_lib.grading.task import Case, Misconception, Part, Task
+from course_lib.grading.unit08_common import all_different
+
+Share = Callable[[Tensor, int, int], Tensor]
 
 
-def far_bucket(distance: Tensor, near: int, furthest: int, count: int) -> Tensor:
-    """Logarithmic buckets from `near` on; distances are at least 1."""
-    share = (distance.double() / near).log() / math.log(furthest / near)
-    return (near + (share * (count - near)).floor().long()).clamp(max=count - 1)
+def way(distance: Tensor, near: int, furthest: int) -> Tensor:
+    """The logarithm's way from `near`, 0, to `furthest`, 1."""
+    return (distance / near).log() / math.log(furthest / near)
 
 
 def bucket_like(
-    right_is_far: bool = True,
+    right: Callable[[Tensor], Tensor] = lambda distance: distance > 0,
     halved: bool = True,
-    logarithm: bool = True,
-    clamped_future: bool = True,
+    share: Share | None = way,
+    past: Callable[[Tensor], Tensor] = lambda distance: (-distance).clamp(min=0),
     near_share: int = 2,
+    whole_steps: Callable[[Tensor], Tensor] = torch.floor,
+    over: float = -1,
+    nudge: float = 0,
 ) -> Callable[..., Tensor]:
+    """`right` is what gets the upper half, `past` what counts one way; the last bucket is count + `over`."""
+
     def bucket(distance: Tensor, n_buckets: int, furthest: int, both_ways: bool) -> Tensor:
         count, first = n_buckets, torch.zeros_like(distance)
         if both_ways:
             count = n_buckets // 2 if halved else n_buckets
-            turned = distance > 0 if right_is_far else distance < 0
-            first = turned.long() * (n_buckets // 2)
+            first = right(distance).long() * (n_buckets // 2)
             distance = distance.abs()
         else:
-            distance = (-distance).clamp(min=0) if clamped_future else distance.abs()
-        near = count // near_share
-        if not logarithm:
+            distance = past(distance)
+        if share is None:
             return first + distance.clamp(max=count - 1)
-        far = far_bucket(distance.clamp(min=1), near, furthest, count)
-        return first + torch.where(distance < near, distance, far)
+        near = count // near_share
+        steps = share(distance.clamp(min=1).double(), near, furthest) * (count - near) + nudge
+        far = (near + whole_steps(steps).long()).clamp(max=count + over)
+        return first + torch.where(distance < near, distance, far.long())
 
     return bucket
 
 
-def at(low: int, high: int, both_ways: bool, *wrong: dict) -> Callable[[Generator], tuple]:
-    """Distances of that size, to both sides, on which each of these wrong ways shows."""
+RIGHT_WAY = bucket_like()
+WRONG_WAYS = {
+    "sides": {"right": lambda distance: distance < 0},
+    "zero": {"right": lambda distance: distance >= 0},
+    "full": {"halved": False},
+    "straight": {"share": None},
+    "both pasts": {"past": torch.abs},
+    "future": {"past": lambda distance: distance.clamp(min=0)},
+    "quarter": {"near_share": 4},
+    "rounded": {"whole_steps": torch.round},
+    "one more": {"over": 0},
+    "no end": {"over": torch.inf},
+    "whole log": {"share": lambda distance, near, furthest: (distance / near).log() / math.log(furthest)},
+    "no near": {"share": lambda distance, near, furthest: distance.log() / math.log(furthest)},
+}
+CURVED = ("straight", "quarter", "rounded", "whole log", "no near")
+
+
+def wrong(name: str) -> Callable[..., Tensor]:
+    return bucket_like(**WRONG_WAYS[name])
+
+
+def at(low: int, high: int, both_ways: bool, *names: str) -> Callable[[Generator], tuple]:
+    """Distances of that size, to both sides, on which these wrong ways differ from the right one and from
+    each other; and none so near a bucket's edge that rounding decides."""
+    ways = {"right": {}} | {name: WRONG_WAYS[name] for name in names}
 
     def make(generator: Generator) -> tuple:
-        while True:
-            count, furthest = (16, 24, 40)[whole(generator, 0, 2)], whole(generator, 80, 150)
-            size = torch.randint(low, high + 1, (9,), generator=generator)
-            made = size * torch.tensor([-1, 1]).repeat(5)[:9], count, furthest, both_ways
-            right = bucket_like()(*made)
-            if all((bucket_like(**way)(*made) != right).any() for way in wrong):
-                return made
+        count, furthest = (16, 24, 40)[whole(generator, 0, 2)], whole(generator, 80, 150)
+        size = torch.randint(low, high + 1, (9,), generator=generator)
+        return size * torch.tensor([-1, 1]).repeat(5)[:9], count, furthest, both_ways
 
-    return make
+    def clear(generator: Generator) -> tuple:
+        different = all_different(make, [bucket_like(**way) for way in ways.values()])
+        while True:
+            given = different(generator)
+            edges = ([bucket_like(**way, nudge=nudge) for nudge in (1e-4, -1e-4)] for way in ways.values())
+            if all(torch.equal(above(*given), below(*given)) for above, below in edges):
+                return given
+
+    return clear
 
 
 def near_by(generator: Generator) -> tuple:
@@ -65,8 +100,8 @@ def near_by(generator: Generator) -> tuple:
 
 BUCKET = Part(
     "bucket",
-    bucket_like(),
-    ("buckets, int64, the shape of distance",),
+    RIGHT_WAY,
+    ("buckets (int64, in the shape of distance)",),
     (
         Case(
             "near distances have a bucket each, left and right apart",
@@ -76,7 +111,7 @@ BUCKET = Part(
         ),
         Case(
             "far distances share buckets that widen",
-            at(12, 75, True, {"logarithm": False}, {"near_share": 4}, {"halved": False}),
+            at(12, 75, True, "sides", "full", *CURVED),
             "From `near` on the bucket grows with the logarithm of the distance, and reaches the end at "
             "`furthest`.",
             "Print the share log(d / near) / log(furthest / near) for d = near and for d = furthest.",
@@ -84,13 +119,13 @@ BUCKET = Part(
         ),
         Case(
             "beyond `furthest` all share the last one",
-            at(160, 900, True),
+            at(2_000, 9_000, True, "sides", "one more", "no end"),
             "The last bucket takes all that is further.",
             "Call it with a distance of a million.",
         ),
         Case(
             "a decoder: the past has all buckets, the future none of its own",
-            at(0, 70, False, {"logarithm": False}, {"near_share": 4}, {"clamped_future": False}),
+            at(0, 70, False, "both pasts", "future", *CURVED),
             "What comes later is masked anyway; it falls into bucket 0.",
             "With 16 buckets and both_ways=False, print the buckets of -5 and of 5.",
             worth=2,
@@ -100,37 +135,86 @@ BUCKET = Part(
         Misconception(
             "sides-exchanged",
             "Left and right are exchanged",
-            bucket_like(right_is_far=False),
+            wrong("sides"),
             "The distance is key minus query: above zero the key stands to the right, in the upper half.",
             "Print the buckets of -1 and of 1.",
         ),
         Misconception(
             "not-halved",
             "Each side has all the buckets",
-            bucket_like(halved=False),
+            wrong("full"),
             "Left and right share the table: half for each. Otherwise the two overlap.",
             "Is the largest bucket below n_buckets?",
         ),
         Misconception(
             "no-logarithm",
             "Buckets do not widen",
-            bucket_like(logarithm=False),
+            wrong("straight"),
             "With one bucket a distance, 16 buckets end after 16 tokens.",
             "Print the buckets of 10, 20, 40 and 80.",
         ),
         Misconception(
             "future-has-buckets",
             "The decoder's future is counted like its past",
-            bucket_like(clamped_future=False),
+            wrong("both pasts"),
             "A key to the right is masked. In T5 it falls into bucket 0 with the token itself.",
             "With both_ways=False, print the buckets of 3 and -3.",
         ),
         Misconception(
             "a-quarter-exact",
             "Too few buckets are exact",
-            bucket_like(near_share=4),
+            wrong("quarter"),
             "Half of a side's buckets are exact, the other half widen.",
             "From which distance on do two distances share a bucket?",
+        ),
+        Misconception(
+            "future-for-past",
+            "The decoder counts the future, and the past falls into bucket 0",
+            wrong("future"),
+            "The distance is key minus query: below zero the key stands to the left, where a decoder looks.",
+            "With both_ways=False, print the buckets of -5 and of 5.",
+        ),
+        Misconception(
+            "zero-is-right",
+            "A token is taken to stand to the right of itself",
+            wrong("zero"),
+            "Distance 0 is the token itself. Only above 0 does the upper half begin.",
+            "Print the bucket of 0.",
+        ),
+        Misconception(
+            "rounded",
+            "Steps are rounded, not cut",
+            wrong("rounded"),
+            "A bucket begins where its whole step is reached: ⌊ ⌋ cuts off what is behind the point.",
+            "What do 1.4 and 1.6 steps become in your code?",
+        ),
+        Misconception(
+            "last-bucket-too-high",
+            "The last bucket of a side is one too high",
+            wrong("one more"),
+            "Of `count` buckets the last is count - 1. Bucket `count` is the other side's first, or none.",
+            "Call it with a distance of a million, to the left: is it below n_buckets / 2?",
+        ),
+        Misconception(
+            "no-end",
+            "Far distances get ever higher buckets",
+            wrong("no end"),
+            "Beyond `furthest` the formula goes on; what holds it back is the last bucket, count - 1.",
+            "Call it with a distance of a million.",
+        ),
+        Misconception(
+            "log-of-furthest",
+            "The share is divided by log(furthest)",
+            wrong("whole log"),
+            "Then it does not reach 1 at `furthest`: both logarithms are of distances divided by `near`.",
+            "Print the share for d = furthest.",
+        ),
+        Misconception(
+            "near-not-divided-out",
+            "`near` is missing in the logarithms",
+            wrong("no near"),
+            "Then the share does not begin with 0 at `near`, and buckets are skipped.",
+            "Print the share for d = near.",
         ),
     ),
 )
@@ -151,35 +235,46 @@ BUCKETS = Task(
 # ---- attention with a bias ----
 
 
+Scores = Callable[..., Tensor]
+
+
+def hide(scores: Tensor, mask: Tensor | None) -> Tensor:
+    return scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+
+
 def attend_like(
-    divided: bool = False, after: bool = False, ignored: bool = False, turned: bool = False
+    score: Scores = lambda products, bias, root: products + bias,
+    masked: Scores = hide,
+    axis: int = -1,
+    finish: Scores = lambda weights, bias, mask: weights,
 ) -> Callable[..., Tensor]:
+    """`score` of products, bias and √D; `masked` scores; `finish` is what happens to the weights."""
+
     def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, mask: Tensor | None = None) -> Tensor:
-        scores = torch.einsum("bhtd,bhsd->bhts", query, key)
-        if divided:
-            scores = scores / math.sqrt(query.shape[-1])
-        added = bias.transpose(-2, -1) if turned else bias
-        if not after and not ignored:
-            scores = scores + added
-        if mask is not None:
-            scores = scores.masked_fill(~mask, -torch.inf)
-        weights = scores.softmax(-1)
-        if after:
-            weights = weights + added
+        products = torch.einsum("bhtd,bhsd->bhts", query, key)
+        scores = score(products, bias, math.sqrt(query.shape[-1]))
+        weights = finish(masked(scores, mask).softmax(axis), bias, mask)
         return torch.einsum("bhts,bhsd->bhtd", weights, value)
 
     return attend
 
 
+def unbiased(products: Tensor, bias: Tensor, root: float) -> Tensor:
+    return products
+
+
+def cut_after(weights: Tensor, bias: Tensor, mask: Tensor | None) -> Tensor:
+    return weights if mask is None else weights * mask
+
+
 def parts(masked: bool, same: bool = False) -> Callable[[Generator], tuple]:
-    """query, key (B, H, T, D), value (B, H, T, V), bias (1, H, T, T), and a causal mask or None."""
+    """query, key (B, H, T, D), value (B, H, T, V), bias (1, H, T, T), and a mask (T, T) or None."""
 
     def make(generator: Generator) -> tuple:
-        B, H, T, D, V = sizes(generator, 5, 2, 9)
-        T = max(T, 3)
+        B, H, T, D, V = sizes(generator, 5, 3, 9)
         query, key = (normal(generator, B, H, T, D) for _ in range(2))
         bias = torch.full((1, H, T, T), 2.5) if same else 2 * normal(generator, 1, H, T, T)
-        mask = torch.ones(T, T, dtype=torch.bool).tril() if masked else None
+        mask = some_allowed(generator, T, T) if masked else None
         return query, key, normal(generator, B, H, T, V), bias, mask
 
     return make
@@ -204,24 +299,24 @@ ATTEND = Part(
             worth=2,
         ),
         Case(
-            "right with a causal mask",
+            "right with a mask",
             parts(masked=True),
             "What is not allowed gets no weight, whatever its bias.",
-            "Print the weights of the first query: only its own may be above 0.",
+            "Print the weights beside the mask: where it is False, is the weight 0?",
         ),
     ),
     (
         Misconception(
             "after-the-softmax",
             "The bias is added after the softmax",
-            attend_like(after=True),
+            attend_like(unbiased, finish=lambda weights, bias, mask: weights + bias),
             "Then rows no longer sum to one, and weights can be below zero.",
             "Print the sums of the rows of your weights.",
         ),
         Misconception(
             "divided-by-the-root",
             "The scores are divided by √D",
-            attend_like(divided=True),
+            attend_like(lambda products, bias, root: products / root + bias),
             "T5's initialisation takes care of the size. With released weights the division makes every "
             "head too flat.",
             "Which scale has `T5.from_hf`'s attention?",
@@ -229,16 +324,80 @@ ATTEND = Part(
         Misconception(
             "bias-not-used",
             "The bias is not used",
-            attend_like(ignored=True),
+            attend_like(unbiased),
             "Without it the model has no positions at all: any order of the keys gives the same.",
             "Change the bias: does your output move?",
         ),
         Misconception(
             "bias-turned",
             "Rows and columns of the bias are exchanged",
-            attend_like(turned=True),
+            attend_like(lambda products, bias, root: products + bias.mT),
             "Rows are queries. Turned round, looking left becomes looking right.",
             "Let the bias be large in row 0, column 2: which query should look where?",
+        ),
+        Misconception(
+            "all-divided-by-the-root",
+            "Scores and bias together are divided by √D",
+            attend_like(lambda products, bias, root: (products + bias) / root),
+            "T5's initialisation takes care of the size. With released weights the division makes every "
+            "head too flat.",
+            "Which scale has `T5.from_hf`'s attention?",
+        ),
+        Misconception(
+            "bias-multiplied",
+            "The scores are multiplied by the bias",
+            attend_like(lambda products, bias, root: products * bias),
+            "A distance would then turn the sign of what the words say. The bias is added.",
+            "Let query be zeros: does the bias still say where to look?",
+        ),
+        Misconception(
+            "first-heads-bias",
+            "Every head has the bias of the first",
+            attend_like(lambda products, bias, root: products + bias[:, :1]),
+            "Each head has numbers of its own: one may look back, another around itself.",
+            "Change the bias of head 1 only: does your output move?",
+        ),
+        Misconception(
+            "mask-not-used",
+            "The mask is not used",
+            attend_like(masked=lambda scores, mask: scores),
+            "Then a decoder reads what it should predict.",
+            "Forbid one key: does your output move?",
+        ),
+        Misconception(
+            "mask-inverted",
+            "What is allowed is hidden",
+            attend_like(masked=lambda scores, mask: scores if mask is None else hide(scores, ~mask)),
+            "In this course True means allowed.",
+            "Print the weights beside the mask: where it is False, is the weight 0?",
+        ),
+        Misconception(
+            "hidden-with-zero",
+            "What is forbidden gets the score 0",
+            attend_like(masked=lambda scores, mask: scores if mask is None else scores * mask),
+            "0 is a score like others, and exp(0) is 1. Only minus infinity gives the weight 0.",
+            "What is exp(0)? And exp of minus infinity?",
+        ),
+        Misconception(
+            "mask-after-the-softmax",
+            "Weights are cut after the softmax",
+            attend_like(masked=lambda scores, mask: scores, finish=cut_after),
+            "Forbidden keys have taken their share by then: what is left does not sum to one.",
+            "Print the sums of the rows of your weights.",
+        ),
+        Misconception(
+            "softmax-over-queries",
+            "The softmax runs over the queries",
+            attend_like(axis=-2),
+            "Each query shares out its own attention among the keys: the last axis.",
+            "Print the sums of the rows of your weights.",
+        ),
+        Misconception(
+            "softmax-over-heads",
+            "The softmax runs over the heads",
+            attend_like(axis=1),
+            "Each head shares out its own attention among the keys: the last axis.",
+            "Print the sums of the rows of your weights.",
         ),
     ),
 )

@@ -10,6 +10,7 @@ from torch import Generator
 
 from course_lib.grading.inputs import whole
 from course_lib.grading.task import Case, Misconception, Part, Task
+from course_lib.grading.unit08_common import one_of
 
 WORDS = ["고양이", "가", "매트", "위", "에", "앉아", "있다", "the", "cat", "sat", "on", "a", "mat"]
 WORDS += ["and", "saw", "two", "birds", "in", "old", "trees"]
@@ -31,23 +32,46 @@ def spans_in(generator: Generator, lengths: Sequence[int], gaps: Sequence[int]) 
     return text(generator, start + gaps[-1]), spans
 
 
+Names = Sequence[Any]
+
+
 def spans_like(
-    hide: Callable[[str, int], list[str]] = lambda sentinel, length: [sentinel],
-    tell: Callable[[str, list[str]], list[str]] = lambda sentinel, words: [sentinel, *words],
-    named: Callable[[Sequence[str]], Sequence[str]] = lambda sentinels: sentinels,
-    last: bool = True,
+    hide: Callable[[Any, int], list] = lambda sentinel, length: [sentinel],
+    tell: Callable[[Any, list], list] = lambda sentinel, words: [sentinel, *words],
+    named: Callable[[Names], Names] = list,
+    closing: Callable[[Names, int], list] = lambda names, n: [names[n]],
+    stop: Callable[[int, int], int] = lambda start, length: start + length,
+    rest: bool = True,
     whole_text: bool = False,
 ) -> Callable[..., tuple[list, list]]:
-    """`hide` is what stands for a span in the text, `tell` what the target says of it."""
+    """`hide` is what stands for a span in the text, `tell` what the target says of it, `stop` its end."""
 
-    def corrupt(tokens: list, spans: Spans, sentinels: Sequence[str]) -> tuple[list, list]:
+    def corrupt(tokens: list, spans: Spans, sentinels: Names) -> tuple[list, list]:
         names, read, write, end = named(sentinels), [], [], 0
         for name, (start, length) in zip(names, spans):
             read = [*read, *tokens[end:start], *hide(name, length)]
-            write = [*write, *tell(name, tokens[start : start + length])]
+            end = stop(start, length)
+            write = [*write, *tell(name, tokens[start:end])]
+        read = [*read, *tokens[end:]] if rest else read
+        return read, list(tokens) if whole_text else [*write, *closing(names, len(spans))]
+
+    return corrupt
+
+
+def nothing(names: Names, n: int) -> list:
+    return []
+
+
+def cut_from_the_list(words_from_it: bool) -> Callable[..., tuple[list, list]]:
+    """Spans are replaced one by one in a copy, which gets shorter, while the starts are those of the text."""
+
+    def corrupt(tokens: list, spans: Spans, sentinels: Names) -> tuple[list, list]:
+        read, write = list(tokens), []
+        for name, (start, length) in zip(sentinels, spans):
             end = start + length
-        closing = [names[len(spans)]] if last else []
-        return [*read, *tokens[end:]], list(tokens) if whole_text else [*write, *closing]
+            write += [name, *(read if words_from_it else tokens)[start:end]]
+            read[start:end] = [name]
+        return read, [*write, sentinels[len(spans)]]
 
     return corrupt
 
@@ -71,26 +95,48 @@ def ids(generator: Generator) -> tuple:
     return numbers, spans, [9_000 - i for i in range(5)]
 
 
-RETURNS = ("what is read, a list", "what is to be written, a list")
+RETURNS = ("read (a list)", "write (a list)")
 EVERY = "Print both lists beside the text and follow them token by token."
+
+
+def row(index: int, name: str, inputs: Callable[[Generator], tuple], idea: str, experiment: str) -> Case:
+    """A row for one of the two lists, so that a mistake in the other does not hide what is right."""
+    call = one_of(index, RETURNS, lambda value: value)
+    return Case(name, inputs, idea, experiment, call=call, names=RETURNS[index : index + 1])
+
+
 CORRUPT = Part(
     "corrupt",
     spans_like(),
     RETURNS,
     (
-        Case(
-            "one span",
+        row(
+            0,
+            "one span: what is read",
             one,
-            "One sentinel stands for the whole span. The target says: sentinel, span, next sentinel.",
-            EVERY,
-            worth=2,
+            "One sentinel stands for the whole span, however long it is.",
+            "Print what is read beside the text and follow it token by token.",
         ),
-        Case(
-            "several spans, each behind its own sentinel",
+        row(
+            1,
+            "one span: what is written",
+            one,
+            "The target says: sentinel, span, next sentinel.",
+            "Print what is written beside the text and follow it token by token.",
+        ),
+        row(
+            0,
+            "several spans: what is read",
             several,
-            "Sentinels are used in order, each once, so that the target can say which hole it fills.",
+            "Sentinels are used in order, each once.",
             "Print the sentinels in what is read. Is each there once?",
-            worth=2,
+        ),
+        row(
+            1,
+            "several spans: what is written",
+            several,
+            "Each span follows its own sentinel, so that the target can say which hole it fills.",
+            "Print the sentinels in what is written, beside those in what is read.",
         ),
         Case(
             "spans at the very start and at the very end",
@@ -123,7 +169,7 @@ CORRUPT = Part(
         Misconception(
             "no-last-sentinel",
             "The target has no last sentinel",
-            spans_like(last=False),
+            spans_like(closing=nothing),
             "The last one says that the last span is complete.",
             "How would a model that reads your target know where the last span ends?",
         ),
@@ -144,129 +190,81 @@ CORRUPT = Part(
         Misconception(
             "only-words-written",
             "The target has no sentinels",
-            spans_like(tell=lambda sentinel, words: list(words), last=False),
+            spans_like(tell=lambda sentinel, words: list(words), closing=nothing),
             "The words of several spans then run together.",
             "Put the text together again from your two lists: is it clear how?",
         ),
-    ),
-)
-
-
-def restore_like(
-    missing: Callable[[str], list[str]] = lambda sentinel: [],
-    placed: Callable[[str, list[str]], list[str]] = lambda sentinel, words: words,
-    by_order: bool = False,
-    before: bool = False,
-) -> Callable[..., list]:
-    """`missing` is what a sentinel becomes that the target does not name, `placed` one that it does."""
-
-    def restore(read: list, write: list, sentinels: Sequence[str]) -> list:
-        held: dict[Any, list] = {}
-        current = None
-        if before:
-            current = next((token for token in read if token in sentinels), None)
-            held[current] = []
-        for token in write:
-            if token in sentinels:
-                current = token
-                held.setdefault(current, [])
-            elif current is not None:
-                held[current].append(token)
-        if by_order:
-            said = list(held.values())
-            places = [token for token in read if token in sentinels]
-            held = dict(zip(places, said))
-        whole_ = []
-        for token in read:
-            if token not in sentinels:
-                whole_.append(token)
-            else:
-                whole_ += placed(token, held[token]) if token in held else missing(token)
-        return whole_
-
-    return restore
-
-
-def written_well(generator: Generator) -> tuple:
-    tokens, spans = spans_in(generator, (2, 1, 3), (1, 2, whole(generator, 1, 3), 2))
-    return (*spans_like()(tokens, spans, SENTINELS), SENTINELS)
-
-
-def one_left_out(generator: Generator) -> tuple:
-    read, write, names = written_well(generator)
-    at = write.index(names[1])
-    return read, write[:at] + write[at + 2 :], names
-
-
-def another_order(generator: Generator) -> tuple:
-    read, write, names = written_well(generator)
-    first, second, third = (write.index(name) for name in names[:3])
-    return read, [*write[second:third], *write[first:second], *write[third:]], names
-
-
-def words_in_front(generator: Generator) -> tuple:
-    read, write, names = written_well(generator)
-    return read, ["uhm", "well", *write], names
-
-
-RESTORE = Part(
-    "restore",
-    restore_like(),
-    ("the whole text, a list",),
-    (
-        Case(
-            "puts every span back",
-            written_well,
-            "Where a sentinel stands, the words behind it in the target belong. The sentinel itself goes.",
-            EVERY,
-        ),
-        Case(
-            "the target names the spans in another order",
-            another_order,
-            "A sentinel is a name. Where it comes in the target does not matter.",
-            "Collect the target in a dict, sentinel to words, and print it.",
-        ),
-        Case(
-            "the target leaves a sentinel out",
-            one_left_out,
-            "A model may forget a span. Then nothing stands there.",
-            "Which words does your code put at the sentinel that was not named?",
-        ),
-        Case(
-            "words before the first sentinel belong nowhere",
-            words_in_front,
-            "Nobody can say which hole they fill.",
-            "What is the current sentinel before the first one came?",
-        ),
-    ),
-    (
         Misconception(
-            "sentinel-stays",
-            "The sentinels stay in the text",
-            restore_like(placed=lambda sentinel, words: [sentinel, *words]),
-            "A sentinel stands for its words. When these are back, it goes.",
-            "Is the restored text as long as the first one?",
+            "last-used-closes",
+            "The last sentinel is one that was used already",
+            spans_like(closing=lambda names, n: [names[n - 1]]),
+            "Written a second time, it opens its hole again. The one that closes stands in no text.",
+            "Look for the last sentinel of the target in what is read: is it there?",
         ),
         Misconception(
-            "by-order",
-            "Spans are put back by their order, not by their name",
-            restore_like(by_order=True),
-            "One span that is left out or exchanged, and all that follow stand in the wrong hole.",
-            "Exchange two spans of a target: should the text change?",
+            "very-last-closes",
+            "The target ends with the last of all sentinels",
+            spans_like(closing=lambda names, n: [names[-1]]),
+            "It ends with the *next* one, which depends on how many spans there are.",
+            "Give six sentinels for two spans: which comes after the first two?",
         ),
         Misconception(
-            "forgotten-sentinel-stays",
-            "A sentinel that the target does not name stays in the text",
-            restore_like(missing=lambda sentinel: [sentinel]),
-            "The model has said nothing about it, so nothing stands there.",
-            "Search the restored text for sentinels.",
+            "pairs-are-ends",
+            "The pairs are taken for (start, end)",
+            spans_like(stop=lambda start, length: length),
+            "The second number says how many tokens, not where they end.",
+            "Print `tokens[start : …]` for the span (4, 1): it should be one token.",
         ),
         Misconception(
-            "front-words-kept",
-            "Words in front of the first sentinel fill the first hole",
-            restore_like(before=True),
-            "They belong to no sentinel: nobody can say where they go.",
-            "Let the target begin with a word.",
+            "one-token-too-many",
+            "Each span is one token too long",
+            spans_like(stop=lambda start, length: start + length + 1),
+            "A slice leaves its end out, so start + length is the end already.",
+            "Print the words of the span (1, 2).",
+        ),
+        Misconception(
+            "starts-not-moved",
+            "Later spans are looked for in a list that has become shorter",
+            cut_from_the_list(words_from_it=False),
+            "Once a span of three has become one sentinel, all behind it stands two places further left. The "
+            "starts still are those of the text.",
+            "Print the list after the first span: where does the second one begin now?",
+        ),
+        Misconception(
+            "words-from-the-shorter-list",
+            "The words of later spans are taken from a list that has become shorter",
+            cut_from_the_list(words_from_it=True),
+            "Once a span of three has become one sentinel, all behind it stands two places further left. The "
+            "starts still are those of the text.",
+            "Take words and rest from `tokens`, which stays as it is. What changes?",
+        ),
+        Misconception(
+            "from-the-end",
+            "Sentinels are used from the last to the first",
+            spans_like(named=lambda sentinels: sentinels[::-1]),
+            "The first of the list stands for the first span; in what order the ids lie does not matter.",
+            "Which sentinel stands first in what is read?",
+        ),
+        Misconception(
+            "sentinels-sorted",
+            "The sentinels are sorted",
+            spans_like(named=sorted),
+            "T5's first sentinel is the last token of its vocabulary: the ids fall. Take them as they come.",
+            "Call it with the sentinels [99, 98, 97].",
+        ),
+        Misconception(
+            "nothing-in-the-text",
+            "Spans are cut out, and nothing stands in their place",
+            spans_like(hide=lambda sentinel, length: []),
+            "Then the reader cannot see where something is missing.",
+            "Is each sentinel of the target, but the last, in what is read?",
+        ),
+        Misconception(
+            "rest-lost",
+            "What follows the last span is lost",
+            spans_like(rest=False),
+            "The loop copies what stands before each span. Behind the last one nobody copies any more.",
+            "Compare the last token of the text with the last one that is read.",
         ),
     ),
 )
@@ -279,13 +277,5 @@ SPANS = Task(
         "copied; behind the last span comes the rest, and the target gets one sentinel more.",
         "In the loop over zip(sentinels, spans): `read += tokens[end:start] + [sentinel]`, then `write += "
         "[sentinel] + tokens[start:start + length]`, then move `end`.",
-    ),
-)
-RESTORED = Task(
-    (RESTORE,),
-    (
-        "Two passes: first collect what the target says, then walk over what was read.",
-        "A dict from sentinel to list of words; a variable holds the sentinel that came last, None at first.",
-        "In the second pass a token that is no sentinel is copied; a sentinel becomes `held.get(token, [])`.",
     ),
 )

@@ -3,46 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 import torch
 from torch import Generator, Tensor
 
 from course_lib.grading.inputs import normal, whole
-from course_lib.grading.predictions import Predictions
 from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
 
 # ---- mixing tasks ----
 
 
+def limited(counts: Tensor, limit: float) -> Tensor:
+    return torch.minimum(counts, torch.tensor(limit, dtype=counts.dtype))
+
+
+def to_one(x: Tensor) -> Tensor:
+    return x / x.sum()
+
+
 def mix_like(
-    limited: bool = True,
-    power: Callable[[float], float] = lambda temperature: 1 / temperature,
-    summed: bool = True,
-    limit_last: bool = False,
-    soft: bool = False,
+    size: Callable[[Tensor, float], Tensor] = limited,
+    warm: Callable[[Tensor, float], Tensor] = lambda share, temperature: share ** (1 / temperature),
+    last: Callable[[Tensor], Tensor] = to_one,
 ) -> Callable[..., Tensor]:
+    """`size` of a task by its count and the limit; `warm` of the shares; `last` what is done in the end."""
+
     def mix(counts: Tensor, limit: float, temperature: float) -> Tensor:
-        sizes = counts.double()
-        if limited and not limit_last:
-            sizes = torch.minimum(sizes, torch.tensor(float(limit), dtype=torch.double))
-        if soft:
-            return (sizes / sizes.sum() / temperature).softmax(0).float()
-        share = (sizes / sizes.sum()) ** power(temperature)
-        if limit_last:
-            share = torch.minimum(share * counts.sum(), torch.tensor(float(limit), dtype=torch.double))
-        return (share / share.sum() if summed else share).float()
+        return last(warm(to_one(size(counts.double(), float(limit))), temperature)).float()
 
     return mix
 
 
-def corpora(limited: bool, warm: bool) -> Callable[[Generator], tuple]:
+def limit_last(counts: Tensor, limit: float, temperature: float) -> Tensor:
+    warm = to_one(counts.double()) ** (1 / temperature) * counts.sum()
+    return to_one(limited(warm, float(limit))).float()
+
+
+def power_first(counts: Tensor, limit: float, temperature: float) -> Tensor:
+    return to_one(limited(counts.double() ** (1 / temperature), float(limit))).float()
+
+
+def corpora(cut: bool, warm: bool) -> Callable[[Generator], tuple]:
     """Counts of four to six tasks, very unequal; a limit that cuts two of them, or none; a temperature."""
 
     def make(generator: Generator) -> tuple:
-        n = whole(generator, 4, 6)
-        counts = (10 ** (2 + 3 * torch.rand(n, generator=generator))).round()
-        ordered = counts.sort().values
-        limit = float((ordered[-3] + ordered[-2]) / 2) if limited else float(100 * counts.sum())
+        while True:
+            counts = (10 ** (2 + 3 * torch.rand(whole(generator, 4, 6), generator=generator))).round()
+            ordered = counts.sort().values
+            if ordered.diff().min() > 50:  # no two tasks alike, whatever is done to them
+                break
+        limit = float((ordered[-3] + ordered[-2]) / 2) if cut else float(100 * counts.sum())
         temperature = 1.5 + 2 * torch.rand((), generator=generator).item() if warm else 1.0
         return counts, limit, temperature
 
@@ -56,27 +67,27 @@ MIX = Part(
     (
         Case(
             "in proportion to the examples, at temperature 1 and without a limit that matters",
-            corpora(limited=False, warm=False),
+            corpora(cut=False, warm=False),
             "A task with twice the examples comes up twice as often.",
             "Try counts (1, 3), limit 100, temperature 1.",
         ),
         Case(
             "a large task counts as `limit` at most",
-            corpora(limited=True, warm=False),
+            corpora(cut=True, warm=False),
             "Otherwise a huge task drowns all others.",
             "Try counts (1, 99), limit 3, temperature 1: what should come out?",
             worth=2,
         ),
         Case(
             "temperature above 1 brings the shares nearer to each other",
-            corpora(limited=False, warm=True),
+            corpora(cut=False, warm=True),
             "Each share is raised to 1/T, and then they are made to sum to one again.",
             "Try counts (1, 9) at T = 2: the roots are 1 and 3.",
             worth=2,
         ),
         Case(
             "limit and temperature together",
-            corpora(limited=True, warm=True),
+            corpora(cut=True, warm=True),
             "First the limit, then shares, then the power, then shares again.",
             "Print after each of the four steps.",
         ),
@@ -85,37 +96,79 @@ MIX = Part(
         Misconception(
             "no-limit",
             "The limit is not used",
-            mix_like(limited=False),
+            mix_like(size=lambda counts, limit: counts),
             "One huge task then takes nearly all batches.",
             "Change `limit`: does your answer move?",
         ),
         Misconception(
             "power-of-t",
             "Shares are raised to T, not to 1/T",
-            mix_like(power=lambda temperature: temperature),
+            mix_like(warm=lambda share, temperature: share**temperature),
             "That makes a large task larger still.",
             "Try counts (1, 9) at T = 2. Which way did the shares go?",
         ),
         Misconception(
             "not-normalised",
             "The shares do not sum to one",
-            mix_like(summed=False),
+            mix_like(last=lambda power: power),
             "After the power they have to be divided by their sum once more.",
             "Print the sum.",
         ),
         Misconception(
             "softmax-of-shares",
             "A softmax of the shares",
-            mix_like(soft=True),
+            mix_like(warm=lambda share, temperature: (share / temperature).softmax(0)),
             "A softmax takes exp of them first: equal at high temperature, but at T = 1 not the shares.",
             "Try counts (1, 3) at T = 1.",
         ),
         Misconception(
             "limit-last",
             "The limit comes after the temperature",
-            mix_like(limit_last=True),
+            limit_last,
             "It is a limit on the number of examples, so it comes first.",
             "Which number does the paper call K, and what is compared with it?",
+        ),
+        Misconception(
+            "power-first",
+            "The limit comes after the roots",
+            power_first,
+            "A root makes counts small; the limit then meets hardly any of them.",
+            "Which number does the paper call K, and what is compared with it?",
+        ),
+        Misconception(
+            "divided-by-t",
+            "Shares are divided by T",
+            mix_like(warm=lambda share, temperature: share / temperature),
+            "A common factor is gone once they sum to one again: the temperature has no effect.",
+            "Change the temperature: does your answer move?",
+        ),
+        Misconception(
+            "limit-as-floor",
+            "The limit holds from below",
+            mix_like(size=lambda counts, limit: counts.clamp(min=limit)),
+            "Small tasks then count as `limit`, and huge ones as they are.",
+            "Try counts (1, 99), limit 3, temperature 1: what should come out?",
+        ),
+        Misconception(
+            "large-tasks-left-out",
+            "Tasks above the limit are left out",
+            mix_like(size=lambda counts, limit: counts * (counts <= limit)),
+            "They count as `limit`: still among the largest.",
+            "Try counts (1, 99), limit 3, temperature 1: what should come out?",
+        ),
+        Misconception(
+            "largest-is-one",
+            "The shares are divided by the largest",
+            mix_like(last=lambda power: power / power.max()),
+            "They are to sum to one, so that one can draw from them.",
+            "Print the sum.",
+        ),
+        Misconception(
+            "softmax-of-counts",
+            "A softmax of the counts",
+            lambda counts, limit, temperature: (limited(counts, limit) / temperature).softmax(0),
+            "exp of thousands: the largest task takes everything.",
+            "Try counts (1, 3) at T = 1: should the second really come up seven times as often?",
         ),
     ),
 )
@@ -152,29 +205,55 @@ def shares_like(
     tokens: Callable[[Tensor], Tensor] = Tensor.sum,
     each: Callable[[Tensor], Tensor] = lambda logits: logits.log_softmax(-1),
     final: Callable[[Tensor], Tensor] = lambda scores: scores.softmax(0),
-    shifted: int = 0,
+    rows: Callable[[int], list[int]] = lambda n: list(range(n)),
 ) -> Callable[..., Tensor]:
+    """`rows` says in which row of the logits each of n tokens is looked up; the last ones, if fewer."""
+
     def shares(logits_of: LogitsOf, candidates: list[list[int]]) -> Tensor:
         scores = []
         for ids in candidates:
-            numbers = each(logits_of(ids))  # (T, V)
-            at = [(i + shifted) % len(ids) for i in range(len(ids))]
-            scores.append(tokens(torch.stack([numbers[t, i] for t, i in zip(at, ids)])))
+            numbers, at = each(logits_of(ids)), rows(len(ids))  # (T, V)
+            scores.append(tokens(numbers[at, ids[len(ids) - len(at) :]]))
         return final(torch.stack(scores))
 
     return shares
 
 
+def one_late(n: int) -> list[int]:
+    return [(i + 1) % n for i in range(n)]
+
+
+def shift_again(n: int) -> list[int]:
+    return list(range(n - 1))
+
+
+WAYS = {  # the right one, and wrong ones
+    "right": shares_like(),
+    "not shared": shares_like(final=Tensor.exp),
+    "logs": shares_like(final=lambda scores: scores.log_softmax(0)),
+    "divided": shares_like(final=to_one),
+    "shifted": shares_like(rows=shift_again),
+    "first": shares_like(tokens=lambda numbers: numbers[0]),
+    "last": shares_like(tokens=lambda numbers: numbers[-1]),
+    "mean": shares_like(tokens=Tensor.mean),
+    "raw": shares_like(each=lambda logits: logits),
+    "late": shares_like(rows=one_late),
+    "added": shares_like(each=lambda logits: logits.softmax(-1), final=to_one),
+    "positions": shares_like(each=lambda logits: logits.log_softmax(0)),
+}
+AT_ONE_TOKEN = tuple(WAYS)[:5]  # these differ even where each candidate is a single token
+
+
 def asked(lengths: tuple[int, ...]) -> Callable[[Generator], tuple]:
-    """A decoder and different candidates, drawn until it matters which row a token is looked up in."""
+    """A decoder and candidates, drawn until no two ways agree, not even by luck."""
+    ways = [WAYS[name] for name in (AT_ONE_TOKEN if max(lengths) == 1 else WAYS)]
 
     def make(generator: Generator) -> tuple:
         while True:
             model = small_decoder(generator)
             candidates = [torch.randint(0, V, (n,), generator=generator).tolist() for n in lengths]
-            late, right = (shares_like(shifted=shift)(model, candidates) for shift in (1, 0))
-            told_apart = max(lengths) == 1 or (late - right).abs().max() > 0.01
-            if told_apart and len(set(map(tuple, candidates))) == len(candidates):
+            found = [way(model, candidates) for way in ways]
+            if all((one - other).abs().max() > 1e-3 for one, other in combinations(found, 2)):
                 return model, candidates
 
     return make
@@ -192,7 +271,6 @@ SHARES = Part(
             "share what there is.",
             "Print the log-probabilities of the candidates, and the sum of your answer.",
             worth=2,
-            telling=False,
         ),
         Case(
             "candidates of several tokens",
@@ -212,37 +290,79 @@ SHARES = Part(
         Misconception(
             "first-token-only",
             "Only the first token is scored",
-            shares_like(tokens=lambda numbers: numbers[0]),
+            WAYS["first"],
             "Two candidates that begin alike can then not be told apart.",
             "Give two candidates with the same first token.",
         ),
         Misconception(
             "mean-of-tokens",
             "The sum is divided by the number of tokens",
-            shares_like(tokens=Tensor.mean),
+            WAYS["mean"],
             "That is no probability any more, and long candidates win.",
             "Compare a candidate with one that has three tokens.",
         ),
         Misconception(
             "over-the-vocabulary",
             "The probabilities are not shared among the candidates",
-            shares_like(final=Tensor.exp),
+            WAYS["not shared"],
             "q is a probability among the classes: the candidates' numbers have to sum to one.",
             "Print the sum of your answer.",
         ),
         Misconception(
             "raw-logits",
             "Logits are added, not log-probabilities",
-            shares_like(each=lambda logits: logits),
+            WAYS["raw"],
             "Logits of different places have different zeros; only after log_softmax can they be added.",
             "Add 5 to one row of the logits: your answer should not move.",
         ),
         Misconception(
             "read-one-late",
             "Each token is looked up one place too late",
-            shares_like(shifted=1),
+            WAYS["late"],
             "Row t already is the prediction for token t: the decoder's input is shifted, not its output.",
             "Which row predicts the first token?",
+        ),
+        Misconception(
+            "shifted-again",
+            "It is shifted once more: the first token is not scored",
+            WAYS["shifted"],
+            "That is right for a model that reads the candidate itself. Here row t is for token t already.",
+            "How many numbers do you add for a candidate of one token?",
+        ),
+        Misconception(
+            "last-token-only",
+            "Only the last token is scored",
+            WAYS["last"],
+            "By then the candidate is nearly written; how likely its beginning is, says the beginning.",
+            "How many numbers do you add for a candidate of three tokens?",
+        ),
+        Misconception(
+            "probabilities-added",
+            "Probabilities of the tokens are added",
+            WAYS["added"],
+            "Two tokens, one *and* the other: probabilities are multiplied, so their logs are added.",
+            "Can the sum of your numbers for one candidate exceed 1?",
+        ),
+        Misconception(
+            "logs-divided",
+            "Log-probabilities are divided by their sum",
+            WAYS["divided"],
+            "All are below zero, so the least likely candidate gets the largest share.",
+            "Two candidates with log p -1 and -3: which should get more?",
+        ),
+        Misconception(
+            "logs-returned",
+            "These are logarithms of the shares",
+            WAYS["logs"],
+            "q is a probability among the classes.",
+            "Print the sum of your answer.",
+        ),
+        Misconception(
+            "over-the-positions",
+            "The softmax runs over the tokens of the candidate",
+            WAYS["positions"],
+            "Each row is a choice among the words of the vocabulary: the last axis.",
+            "Print the probabilities of one row, and their sum.",
         ),
     ),
 )
@@ -252,124 +372,5 @@ VERBALISED = Task(
         "For each candidate one number; at the end the numbers are compared with each other.",
         "log_softmax over the vocabulary, row t at the id of token t, add up; a softmax over the candidates.",
         "`logits_of(ids).log_softmax(-1)[range(len(ids)), ids].sum()` for each; stack; `.softmax(0)`.",
-    ),
-)
-
-# ---- numbers to predict ----
-
-LENGTH, HEADS, BUCKETS_, CLASSES = 512, 8, 32, 3
-HIDDEN = round(0.15 * LENGTH)
-SPANS_ = round(HIDDEN / 3)
-RIGHT = {
-    "bert": HIDDEN,
-    "bart": LENGTH,
-    "t5": HIDDEN + SPANS_ + 1,
-    "read": LENGTH - HIDDEN + SPANS_,
-    "bias": 2 * BUCKETS_ * HEADS,
-}
-NUMBERS = Predictions(RIGHT)
-
-PREDICTED = Task(
-    (
-        Part(
-            "predict",
-            NUMBERS.answer(),
-            ("a dict of ints",),
-            (
-                NUMBERS.case(
-                    "bert",
-                    "what an MLM predicts",
-                    "Only the chosen tokens are scored: 15 % of them, rounded.",
-                    "Take 15 % of 512.",
-                ),
-                NUMBERS.case(
-                    "bart",
-                    "what BART writes",
-                    "The decoder writes the whole text, whatever was hidden.",
-                    "What are BART's labels?",
-                ),
-                NUMBERS.case(
-                    "t5",
-                    "what T5 writes",
-                    "The hidden tokens, a sentinel for each span, and one sentinel more.",
-                    "How many spans of 3 are 77 tokens?",
-                ),
-                NUMBERS.case(
-                    "read",
-                    "what T5's encoder reads",
-                    "All tokens that stay, and a sentinel for each span.",
-                    "Count it for the ten words of the paper's example first.",
-                ),
-                NUMBERS.case(
-                    "bias",
-                    "learned numbers for positions",
-                    "One table a side, shared by all layers: a number for each bucket and head.",
-                    "Print the shape of `RelativePositionBias(8).table.weight`.",
-                ),
-            ),
-            (
-                Misconception(
-                    "bert-writes-all",
-                    "An MLM is scored at every token",
-                    NUMBERS.answer(bert=LENGTH),
-                    "Labels are -100 where nothing was chosen.",
-                    "Count the labels that are not -100 in lesson 05.",
-                ),
-                Misconception(
-                    "bart-writes-holes",
-                    "BART writes only what was hidden",
-                    NUMBERS.answer(bart=HIDDEN),
-                    "That would be T5. BART's target is the whole text.",
-                    "Print the labels of a denoising batch.",
-                ),
-                Misconception(
-                    "sentinels-not-counted",
-                    "The sentinels of the target are not counted",
-                    NUMBERS.answer(t5=HIDDEN),
-                    "Each span is announced by its sentinel, and the last one ends the target.",
-                    "Write the target of two spans of one word.",
-                ),
-                Misconception(
-                    "last-sentinel-forgotten",
-                    "The last sentinel is not counted",
-                    NUMBERS.answer(t5=HIDDEN + SPANS_),
-                    "One sentinel more than there are spans.",
-                    "Write the target of two spans of one word.",
-                ),
-                Misconception(
-                    "holes-are-not-read",
-                    "The sentinels in the text are not counted",
-                    NUMBERS.answer(read=LENGTH - HIDDEN),
-                    "A sentinel stands in the place of each span.",
-                    "Count what is read for one span.",
-                ),
-                Misconception(
-                    "read-in-full",
-                    "The encoder reads as many tokens as the text has",
-                    NUMBERS.answer(read=LENGTH),
-                    "With one [MASK] a token it would. A span shrinks to one sentinel.",
-                    "Count what is read for one span of three.",
-                ),
-                Misconception(
-                    "one-side",
-                    "Only one side's table is counted",
-                    NUMBERS.answer(bias=BUCKETS_ * HEADS),
-                    "Encoder and decoder have a table each.",
-                    "Search `T5` for RelativePositionBias: how often is one made?",
-                ),
-                Misconception(
-                    "a-table-a-layer",
-                    "Each layer has a table",
-                    NUMBERS.answer(bias=2 * 6 * BUCKETS_ * HEADS),
-                    "All layers of a side share one.",
-                    "Search `T5` for RelativePositionBias: how often is one made?",
-                ),
-            ),
-        ),
-    ),
-    (
-        "Take a text of 20 tokens with two spans of three, and count by hand first.",
-        "15 % of 512, rounded, is 77; in spans of 3 on average that is 26 spans.",
-        "T5 writes hidden + spans + 1, reads 512 - hidden + spans; the bias has 2 · buckets · heads numbers.",
     ),
 )
