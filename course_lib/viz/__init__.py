@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy(
         "fill_mask": "fill_play",
         "sampler_playground": "sampler_play",
         "noise_playground": "noise_play",
+        "mask_playground": "mask_play",
         "prompt_playground": "prompt_play",
         "prompt_table": "prompt_scores",
         "prompt_view": "prompt_play",
