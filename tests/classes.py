@@ -132,6 +132,9 @@ HOSTILE = {
         ),
         "ok",
     ),
+    "thread-computing": Hostile(
+        first("import threading\nthreading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()"), "ok"
+    ),
     "output": Hostile(first("import os\nfor _ in range(100):\n    print('x' * 10**7)"), "ok"),
     "raw-output": Hostile(first("import os\nfor _ in range(20):\n    os.write(1, b'x' * 10**6)"), "ok"),
     "writes": Hostile(first("open('/tmp/course-was-here', 'w').write('x')"), "tampered", "writes files"),
@@ -179,6 +182,14 @@ HOSTILE = {
     ),
     "reads-frames": Hostile(
         first("import sys\nreference = sys._getframe(1).f_globals"), "tampered", "looks into"
+    ),
+    "reads-frames-elsewhere": Hostile(
+        first(
+            "import sys\nfrom concurrent.futures import ThreadPoolExecutor\n"
+            "ThreadPoolExecutor(1).submit(sys._current_frames).result()"
+        ),
+        "tampered",
+        "looks into",
     ),
     "reads-traceback": Hostile(
         first("try:\n    1 / 0\nexcept Exception as e:\n    frame = e.__traceback__.tb_frame.f_back"),

@@ -47,6 +47,10 @@ def softmax_without_axis(query, key, value, mask=None):
     return weights @ value, weights
 
 
+def softmax_of_first_axis(query, key, value, mask=None):
+    return attend(query, key, value, mask, over=0, low=-1e30)
+
+
 def no_softmax(query, key, value, mask=None):
     weights = torch.matmul(query, key.mT).div(query.size(-1) ** 0.5)
     if mask is not None:
@@ -110,6 +114,14 @@ def key_t(query, key, value, mask=None):
     return weights @ value, weights
 
 
+def key_query(query, key, value, mask=None):
+    scores = torch.matmul(key, query.mT) / math.sqrt(query.size(-1))
+    if mask is not None:
+        scores = scores.masked_fill(mask.logical_not(), -1e9)
+    weights = torch.softmax(scores, dim=-1)
+    return torch.matmul(weights, value), weights
+
+
 def matmul_key(query, key, value, mask=None):
     scores = torch.matmul(query, key)
     return scores, value
@@ -120,9 +132,13 @@ SCORES = {
         "missing-square-root": lambda q, k, v, mask=None: attend(q, k, v, mask, by=lambda d: 1),
         "divided-by-d": lambda q, k, v, mask=None: attend(q, k, v, mask, by=float),
         "root-of-length": root_of_length,
+        "root-of-queries": lambda q, k, v, mask=None: attend(q, k, v, mask, by=lambda d: q.size(-2) ** 0.5),
+        "root-of-values": lambda q, k, v, mask=None: attend(q, k, v, mask, by=lambda d: v.size(-1) ** 0.5),
+        "root-of-axis-1": lambda q, k, v, mask=None: attend(q, k, v, mask, by=lambda d: q.size(1) ** 0.5),
         "scaled-up": lambda q, k, v, mask=None: attend(q, k, v, mask, by=lambda d: d**-0.5),
         "wrong-axis": lambda q, k, v, mask=None: attend(q, k, v, mask, over=-2),
         "softmax-over-axis-1": softmax_without_axis,
+        "softmax-over-axis-0": softmax_of_first_axis,
         "no-softmax": no_softmax,
         "inverted-mask": inverted,
         "mask-after-softmax": mask_after,
@@ -136,6 +152,7 @@ SCORES = {
         "only-the-output": lambda q, k, v, mask=None: attend(q, k, v, mask)[0],
         "weights-first": lambda q, k, v, mask=None: tuple(reversed(attend(q, k, v, mask))),
         "all-axes-reversed": key_t,
+        "keys-by-queries": key_query,
         "missing-transpose": matmul_key,
     }
 }
@@ -229,6 +246,10 @@ HEADS = {
         "scale-of-the-model": lambda x, *rest: loop_heads(x, *rest, root=lambda d: x.shape[-1] ** 0.5),
         "one-wide-head": lambda *given: loop_heads(*given, shared=True),
         "transposed-matrices": lambda x, q, k, v, o, n, mask=None: loop_heads(x, q.T, k.T, v.T, o.T, n, mask),
+        "transposed-w_query": lambda x, q, *rest: loop_heads(x, q.T, *rest),
+        "transposed-w_key": lambda x, q, k, *rest: loop_heads(x, q, k.T, *rest),
+        "transposed-w_value": lambda x, q, k, v, *rest: loop_heads(x, q, k, v.T, *rest),
+        "transposed-w_output": lambda x, q, k, v, o, *rest: loop_heads(x, q, k, v, o.T, *rest),
         "no-output-projection": lambda x, q, k, v, o, n, mask=None: loop_heads(
             x, q, k, v, torch.eye(len(o)), n, mask
         ),
@@ -325,6 +346,11 @@ def joined(first, second):
     return block(forward)
 
 
+def activation_last(b, x, mask, one, two):
+    x = one(x + b.look(x, mask))
+    return two(x + torch.relu(b.narrow(b.widen(x))))
+
+
 def thinks_first(b, x, mask, one, two):
     x = two(x + b.think(x))
     return one(x + b.look(x, mask))
@@ -345,7 +371,13 @@ BLOCK = {
         ),
         "norm-of-the-branch": block(branch_norm),
         "no-activation": usual(bend=lambda x: x),
+        "activation-last": block(activation_last),
         "gelu-for-relu": usual(bend=nn.GELU()),
+        "no-attention-norm": joined(lambda b, x, a, one, two: x + a, lambda b, x, m, f, one, two: two(m + f)),
+        "no-feed-forward-norm": joined(
+            lambda b, x, a, one, two: one(x + a), lambda b, x, m, f, one, two: m + f
+        ),
+        "no-norms": joined(lambda b, x, a, one, two: x + a, lambda b, x, m, f, one, two: m + f),
         "one-norm-twice": joined(
             lambda b, x, a, one, two: one(x + a), lambda b, x, m, f, one, two: one(m + f)
         ),
@@ -367,6 +399,7 @@ PARAMETERS = {
         "no-biases-no-norms": lambda d, h, ff: 4 * d**2 + 2 * d * ff,
         "no-output-projection": lambda d, h, ff: 3 * d**2 + 3 * d + 2 * d * ff + ff + d + 4 * d,
         "times-heads": lambda d, h, ff: (3 * h + 1) * (d**2 + d) + 2 * d * ff + ff + d + 4 * d,
+        "one-head-only": lambda d, h, ff: 4 * d * (d // h) + 4 * d + 2 * d * ff + ff + d + 4 * d,
         "one-feed-forward-matrix": lambda d, h, ff: 4 * d**2 + 4 * d + d * ff + ff + d + 4 * d,
     },
     "bert_parameters": {

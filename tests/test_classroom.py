@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 from classes import HOSTILE, UNIT, cell_of, solution, write_class
 
-from course_lib.grading.classroom import judge, report, wire
+from course_lib.grading.classroom import judge, report, run, wire
 from course_lib.grading.classroom.run import grade_class
 from course_lib.grading.classroom.submissions import find_submissions, student_of
 
@@ -120,6 +121,23 @@ def test_killed_and_started_again_it_finishes_and_the_csv_is_whole_and_the_same(
     if time.monotonic() - began < 60:
         subprocess.run(class_command(home), env=fresh, check=True, stdout=subprocess.DEVNULL)
         assert (home / "grades.csv").read_bytes() == whole
+
+
+def test_two_who_hand_in_the_same_file_at_the_same_time_are_both_recorded(home, monkeypatch):
+    both_have_written, replace = threading.Barrier(2), os.replace
+
+    def wait_and_replace(*paths):
+        both_have_written.wait(30)
+        replace(*paths)
+
+    monkeypatch.setattr(run, "grade_submission", lambda *_: [judge.Grade("attention.scores", "ok", 5, 5)])
+    monkeypatch.setattr(run.os, "replace", wait_and_replace)
+    (home / "class").mkdir()
+    for student in ("kim", "lee"):
+        (home / "class" / f"{student}.ipynb").write_text(json.dumps(solution()), encoding="utf-8")
+    assert grade_class(home / "class", home / "grades.csv", jobs=2) == 0
+    rows = list(csv.DictReader((home / "grades.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert [(row["student"], row["points"]) for row in rows] == [("kim", "5"), ("lee", "5")]
 
 
 HOSTILE_TEXT = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"=cmd|' /C calc'!A0"

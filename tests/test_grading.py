@@ -400,6 +400,65 @@ def test_changing_an_input_is_a_finding_of_its_own():
     assert result.findings[3].passed  # the numbers are right all the same
 
 
+def test_a_row_that_fails_because_an_input_was_changed_points_at_that():
+    def careless(query, key, value, mask=None):
+        with torch.no_grad():
+            query *= 2
+        return attend(query / 2, key, value, mask)
+
+    result = is_sound(check(SCORES, careless))
+    row = next(row for row in result.findings if "another order" in row.name)
+    assert "it changed its inputs" in row.seen and not row.idea
+
+
+def test_only_the_first_failing_row_of_a_part_tells_its_idea():
+    def three_times(*given):
+        output, weights = attend(*given)
+        return 3 * output, weights
+
+    failed = [row for row in check(SCORES, three_times).findings if not row.passed]
+    assert len(failed) > 3
+    assert failed[0].idea and failed[0].experiment
+    assert all(row.seen and not row.idea and not row.experiment for row in failed[1:])
+
+
+def test_every_wrong_prediction_tells_its_idea():
+    result = check("attention.predict", lambda: dict.fromkeys("ABCD", 0), previous_token_head=None)
+    rows = [row for row in result.findings if row.name.startswith("predict: head")]
+    assert len(rows) == 4 and all(row.idea for row in rows)
+
+
+def test_the_idea_of_the_shapes_is_told_for_shapes_only():
+    flat = check(SCORES, lambda *given: tuple(x[0] for x in attend(*given))).findings[0]
+    assert flat.seen.startswith("output: rank 3") and flat.idea
+    for answer in (lambda *given: None, lambda *given: attend(*given)[1], lambda *given: [[1.0], [2.0]]):
+        row = check(SCORES, answer).findings[0]
+        assert not row.passed and "wanted" in row.seen and not row.idea
+
+
+def test_two_values_in_another_order_are_called_so():
+    def swapped(x, w_query, w_key, w_value, w_output, n_heads, mask=None):
+        batch, length, _ = x.shape
+        return torch.rand(batch, n_heads, length, length), x
+
+    result = check("attention.heads", None, multi_head=swapped)
+    rows = [row for row in result.findings if row.name.startswith("multi_head: returns")]
+    assert "in another order" in rows[0].seen
+
+
+def test_memory_nobody_wrote_to_is_never_right_by_luck():
+    def forgets_the_cosines(T, d_model):
+        angles = torch.arange(T)[:, None] / 10_000 ** (torch.arange(0, d_model, 2) / d_model)
+        table = torch.empty(T, d_model)
+        table[:, 0::2] = angles.sin()
+        return table
+
+    before = torch.get_deterministic_debug_mode()
+    seen = {str(check("attention.positions", forgets_the_cosines).findings[1].seen) for _ in range(3)}
+    assert seen == {"row 0 starts 0.00, nan, 0.00, nan"}
+    assert torch.get_deterministic_debug_mode() == before
+
+
 def test_an_answer_cannot_change_its_value_after_it_returned():
     given_back = []
 

@@ -111,10 +111,12 @@ def missing_parts(task: Task, answers: dict[str, Any]) -> dict[str, str]:
     return {part.name: why for part in task.parts if (why := _not_there(part, answers.get(part.name)))}
 
 
-def run_trials(task: Task, trials: list[Trial], answers: dict[str, Any]) -> sandbox.Watched:
-    """Run the answers on all trials, in a watched thread; each trial keeps what came of it."""
+def run_trials(
+    task: Task, trials: list[Trial], answers: dict[str, Any], between: Callable[[], None] = lambda: None
+) -> sandbox.Watched:
+    """Run the answers on all trials in a watched thread, `between` after each; a trial keeps its outcome."""
     hidden = tuple(f for p in task.parts for f in (p.reference, *(m.imposter for m in p.misconceptions)))
-    return sandbox.run(partial(_run_all, trials, answers), task.forbidden, hidden)
+    return sandbox.run(partial(_run_all, trials, answers, between), task.forbidden, hidden)
 
 
 def judge(
@@ -138,6 +140,11 @@ def judge(
     for trial in trials:
         outside = empty.get(trial.part.name) or refused or _time_up(trial, watched.ended)
         seen[id(trial)] = (outside, False) if outside else _verdict(trial)
+        if trial.changed and not trial.error and seen[id(trial)][0]:
+            seen[id(trial)] = (
+                f"{seen[id(trial)][0]}; but it changed its inputs: see the last row first",
+                False,
+            )
     if not refused:
         _shorten_repeats(trials, seen)
     _fill_rows(result, task, trials, seen, quiet=len(empty) == len(task.parts))
@@ -166,7 +173,7 @@ def make_trials(task: Task, generator: torch.Generator) -> list[Trial]:
     ]
 
 
-def _run_all(trials: list[Trial], answers: dict[str, Any]) -> None:
+def _run_all(trials: list[Trial], answers: dict[str, Any], between: Callable[[], None]) -> None:
     """Runs in the watched thread."""
     given_up: set[str] = set()
     for trial in trials:
@@ -186,6 +193,7 @@ def _run_all(trials: list[Trial], answers: dict[str, Any]) -> None:
             if type(error) is NotImplementedError:
                 given_up.add(name)
         trial.ran = True
+        between()
 
 
 def _described(error: BaseException) -> BaseException:
@@ -282,7 +290,7 @@ def _verdict(trial: Trial) -> tuple[str, bool]:
         raise want
     first = trial.case is trial.part.cases[0]
     if wrong := compare.structure(trial.value, want, trial.returns, strict=first):
-        return wrong, first
+        return wrong, first and compare.is_about_shape(wrong)
     if trial.case.judge is not None:
         return trial.case.judge(trial.value, *trial.arguments) or "", True
     return compare.values(trial.value, want, trial.returns) or "", True
@@ -307,6 +315,8 @@ def _stopped(trial: Trial) -> str:
     told = f"stopped with {name}: {text[:200]}" + (f" at {trial.where}" if trial.where else "")
     if name == "TypeError" and "tuple" in text and "Tensor" in text:
         told += ". A tuple holds several results: which call returned it, and which of them do you need?"
+    if name == "RuntimeError" and any(say in text for say in ("must match", "multiplied", "Expected size")):
+        told += ". Print the shapes that meet there."
     return told
 
 
@@ -326,11 +336,19 @@ def _shorten_repeats(trials: list[Trial], seen: dict[int, tuple[str, bool]]) -> 
 def _fill_rows(
     result: Result, task: Task, trials: list[Trial], seen: dict[int, tuple[str, bool]], quiet: bool
 ) -> None:
+    """A row a case. Rows build on those before them: in each part only the first that fails tells its idea.
+
+    Cases without inputs are predictions: each is a question of its own.
+    """
     several = len(task.parts) > 1
     share = result.points / (sum(trial.case.worth for trial in trials) + 1)  # one for unchanged inputs
     drawn: set[str] = set()  # one picture a part is enough
+    failed: set[str] = set()
     for trial in trials:
         (text, about), case = seen[id(trial)], trial.case
+        tells = text and about and not (trial.arguments and trial.part.name in failed)
+        if text:
+            failed.add(trial.part.name)
         wanted = text and about and trial.ran and trial.part.name not in drawn
         drawing = _drawing(trial) if wanted else None
         if drawing:
@@ -342,8 +360,8 @@ def _fill_rows(
                 points=0.0 if text else case.worth * share,
                 worth=case.worth * share,
                 seen="" if quiet else text,
-                idea=case.idea if about and text else "",
-                experiment=case.experiment if about and text else "",
+                idea=case.idea if tells else "",
+                experiment=case.experiment if tells else "",
                 part=trial.part.name,
                 drawing=drawing,
             )
@@ -356,9 +374,10 @@ def _fill_rows(
     if changed is not None:
         row = replace(
             row,
-            seen=f"`{changed.part.name}` wrote into a tensor it was given",
-            idea="Whoever called still needs their tensors: other heads, other layers, the backward pass.",
-            experiment="Look for `+=`, `x[...] =` or a method that ends in `_`; make a new tensor instead.",
+            seen=f"`{changed.part.name}` wrote into what it was given",
+            idea="Whoever called still needs it as it was: other heads, other layers, the backward pass.",
+            experiment="Look for `+=`, `x[...] =`, a method that ends in `_`, or a list's `append` and "
+            "`sort`; make something new instead.",
         )
     result.findings.append(row)
 

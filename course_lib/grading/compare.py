@@ -80,10 +80,12 @@ def structure(got: Any, want: Any, returns: tuple[str, ...], strict: bool = True
             return f"returned {a(got)}; wanted are {len(want)} values: {', '.join(returns)}"
         if len(got) != len(want):
             return f"returned {len(got)} values; wanted are {len(want)}: {', '.join(returns)}"
-        for one, other, name in zip(got, want, returns, strict=False):
-            if wrong := structure(one, other, (name,), strict):
-                return f"{short(name)}: {wrong}"
-        return None
+        wrong = [structure(*one, strict) for one in zip(got, want, zip(returns), strict=False)]
+        if not any(wrong):
+            return None
+        if not any(structure(*one, strict) for one in zip(got[::-1], want, zip(returns), strict=False)):
+            return f"the values are in another order; wanted is: {', '.join(returns)}"
+        return next(f"{short(name)}: {one}" for name, one in zip(returns, wrong, strict=False) if one)
     if isinstance(want, dict):
         if type(got) is not dict:
             return f"returned {a(got)}; wanted is a dict: {returns[0]}"
@@ -105,13 +107,18 @@ def structure(got: Any, want: Any, returns: tuple[str, ...], strict: bool = True
     return _tensor_structure(got, want, returns[0], strict)
 
 
+def is_about_shape(wrong: str) -> bool:
+    """Whether a complaint of `structure` is about a rank or a shape, not about the kind of value."""
+    return "shape (" in wrong and "returned" not in wrong
+
+
 def _unnamed(want: tuple) -> tuple[str, ...]:
     return tuple(f"value {i + 1}" for i in range(len(want)))
 
 
 def _whole_number(got: Any, name: str) -> str | None:
     if type(got) is float:
-        return f"returned the float {got:.6g}; wanted is an int: {name}. Divide with //, not /"
+        return f"returned the float {got:.6g}; wanted is an int: {name}. (`/` makes floats, `//` does not.)"
     return f"returned {a(got)}; wanted is an int: {name}"
 
 

@@ -96,7 +96,7 @@ def _stop(thread: threading.Thread, lock: threading.Lock, done: threading.Event)
     for _ in range(TRIES):
         with lock:
             if not done.is_set() and not _holds_import_lock(thread.ident):
-                _interrupt(thread.ident)
+                interrupt(thread.ident)
         if done.wait(0.025) or not thread.is_alive():
             return "stopped"
     return "abandoned"
@@ -111,7 +111,7 @@ def _holds_import_lock(ident: int) -> bool:
     return frame is not None and frame.f_code.co_filename == "<frozen importlib._bootstrap>"
 
 
-def _interrupt(ident: int) -> None:
+def interrupt(ident: int) -> None:
     """Make a thread raise TimeUp at its next bytecode."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(TimeUp))
 
@@ -145,11 +145,16 @@ def _big_stacks() -> Iterator[None]:
 
 @contextlib.contextmanager
 def usual_settings() -> Iterator[None]:
-    """Torch's usual settings inside; afterwards random states and settings are as they were before."""
+    """Torch's usual settings inside; afterwards random states and settings are as they were before.
+
+    Memory that nobody wrote to holds NaN, not leftovers that happen to be right: `torch.empty` is no `zeros`.
+    """
     numpy = sys.modules.get("numpy")
     state = torch.get_rng_state(), random.getstate(), numpy and numpy.random.get_state()
     dtype, threads, limit = torch.get_default_dtype(), torch.get_num_threads(), sys.getrecursionlimit()
+    debug = torch.get_deterministic_debug_mode()
     torch.set_default_dtype(torch.float32)
+    torch.set_deterministic_debug_mode("warn")
     try:
         with torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
             yield
@@ -159,6 +164,7 @@ def usual_settings() -> Iterator[None]:
         if numpy:
             numpy.random.set_state(state[2])
         torch.set_default_dtype(dtype)
+        torch.set_deterministic_debug_mode(debug)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         sys.setrecursionlimit(limit)

@@ -57,6 +57,12 @@ def all_axes_reversed(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | 
     return variant()(query, backwards.transpose(-2, -1), value, mask)
 
 
+def keys_by_queries(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Pair:
+    scores = key @ query.transpose(-2, -1)
+    weights = (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(-1)
+    return weights @ value, weights
+
+
 def plain_exponential(scores: Tensor) -> Tensor:
     return scores.exp() / scores.exp().sum(-1, keepdim=True)
 
@@ -152,7 +158,7 @@ def sums_to_one(got: Pair, *_: Tensor) -> str | None:
     off = (sums - 1).abs() > 1e-5
     if not off.any():
         return None
-    return f"{int(off.sum())} of {off.numel()} rows do not; they sum to {sums.min():.3f} … {sums.max():.3f}"
+    return f"{int(off.sum())} of {off.numel()} rows do not; they sum to {sums.min():.5g} … {sums.max():.5g}"
 
 
 def alike(got: Pair, *_: Tensor) -> str | None:
@@ -188,7 +194,7 @@ CASES = (
         "returns output (…, T, V) and weights (…, T, S)",
         with_heads,
         "T queries, S keys, D wide; values may be V wide. Every query has one weight a key.",
-        "Print `scores.shape` before the softmax: what are its last two sizes?",
+        "Print the shape after each step: scores, weights, output. Which is the first to surprise you?",
         judge=shape_only,
     ),
     Case(
@@ -297,6 +303,28 @@ MISCONCEPTIONS = (
         "Print the shapes of `query` and `key`: over which axis does the dot product sum?",
     ),
     Misconception(
+        "root-of-queries",
+        "The scale comes from the number of queries",
+        variant(scale=lambda q, k, v: q.shape[-2] ** -0.5),
+        "A longer sentence would then have flatter weights. What makes dot products large is how many "
+        "numbers each one sums over.",
+        "Print the shapes of `query` and `key`: over which axis does the dot product sum?",
+    ),
+    Misconception(
+        "root-of-values",
+        "The scale comes from the width of the values",
+        variant(scale=lambda q, k, v: v.shape[-1] ** -0.5),
+        "Often the values are as wide as the keys, but they need not be: the scores do not even see them.",
+        "Print the shapes of `query`, `key` and `value`: over which axis does the dot product sum?",
+    ),
+    Misconception(
+        "root-of-axis-1",
+        "The scale comes from axis 1, whatever that is",
+        variant(scale=lambda q, k, v: q.shape[1] ** -0.5),
+        "With two axes, axis 1 is the width. With batch and heads in front it is the heads.",
+        "Print `query.shape` for both kinds of input and mark the axis of the width.",
+    ),
+    Misconception(
         "scaled-up",
         "The scores are multiplied by the root",
         variant(scale=lambda q, k, v: q.shape[-1] ** 0.5),
@@ -316,6 +344,13 @@ MISCONCEPTIONS = (
         "The softmax runs over axis 1, whatever that is",
         variant(normalise=lambda scores: scores.softmax(1)),
         "With two axes, axis 1 is the keys. With batch and heads in front it is the heads.",
+        "Print `scores.shape` for both kinds of input and mark the axis of the keys.",
+    ),
+    Misconception(
+        "softmax-over-axis-0",
+        "The softmax runs over axis 0, whatever that is",
+        variant(normalise=lambda scores: scores.softmax(0)),
+        "With two axes, axis 0 is the queries. With batch and heads in front it is the batch.",
         "Print `scores.shape` for both kinds of input and mark the axis of the keys.",
     ),
     Misconception(
@@ -421,6 +456,13 @@ MISCONCEPTIONS = (
         all_axes_reversed,
         "`key.T` is right for a matrix. With batch and heads in front it turns those round, too.",
         "Print `key.shape` and `key.T.shape` with four axes.",
+    ),
+    Misconception(
+        "keys-by-queries",
+        "Keys and queries have changed places",
+        keys_by_queries,
+        "These scores are (S, T): a row for each key. Wanted is a row for each query, (T, S).",
+        "Print `scores.shape` for T = 2 and S = 3.",
     ),
     Misconception(
         "missing-transpose",

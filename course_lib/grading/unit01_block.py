@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from course_lib.grading.compare import a
 from course_lib.grading.inputs import normal, sizes, whole
 from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
 
@@ -35,6 +37,11 @@ def halves(T: int, d_model: int) -> Tensor:
     return torch.cat([usual[:, 0::2], usual[:, 1::2]], dim=1)
 
 
+def table_of(angles: Tensor) -> Tensor:
+    """Sines and cosines of (T, d_model / 2), in float32 as most would write it."""
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
+
+
 def length_and_width(generator: Generator) -> tuple[int, int]:
     return whole(generator, 20, 30), 2 * whole(generator, 3, 8)
 
@@ -47,11 +54,11 @@ def first_row(got: Tensor, T: int, d_model: int) -> str | None:
 
 
 def by_distance(got: Tensor, T: int, d_model: int) -> str | None:
+    if not got.isfinite().all():
+        return "some numbers are NaN or infinite"
     products = got @ got.T
     spread = max(float(products.diagonal(k).max() - products.diagonal(k).min()) for k in range(T))
-    return (
-        None if spread < 1e-3 else f"at one and the same distance the products differ by up to {spread:.2f}"
-    )
+    return None if spread < 0.2 else f"at one and the same distance the products differ by up to {spread:.2f}"
 
 
 POSITIONS = Task(
@@ -152,6 +159,15 @@ POSITIONS = Task(
                     "Multiplied instead of divided: the waves become faster and faster, down to noise.",
                     "Plot the last column against t. Is it a slow wave?",
                 ),
+                Misconception(
+                    "angle-multiplied",
+                    "The angles grow with the column",
+                    lambda T, d_model: table_of(
+                        torch.arange(T)[:, None] * 10_000 ** (torch.arange(0.0, d_model, 2) / d_model)
+                    ),
+                    "Multiplied instead of divided: the waves become faster and faster, down to noise.",
+                    "Plot the last column against t. Is it a slow wave?",
+                ),
             ),
         ),
     ),
@@ -220,6 +236,7 @@ def variant(
     attend: Callable[[Skeleton, Tensor, Tensor], Tensor] = lambda block, x, a: block.attention_norm(x + a),
     think: Callable[[Skeleton, Tensor, Tensor], Tensor] = lambda block, x, f: block.feed_forward_norm(x + f),
     bend: Callable[[Tensor], Tensor] = F.relu,
+    finish: Callable[[Tensor], Tensor] = lambda x: x,
     masked: bool = True,
     before: bool = False,
     original: bool = False,
@@ -236,7 +253,7 @@ def variant(
                     x = attend(self, x, self.attention(seen, mask=mask if masked else None)[0])
                 else:
                     seen = self.feed_forward_norm(x) if before else x
-                    thought = self.narrow(bend(self.widen(seen)))
+                    thought = finish(self.narrow(bend(self.widen(seen))))
                     x = think(self, first if original else x, thought)
             return x
 
@@ -283,19 +300,25 @@ def run_block(answer: Callable, x: Tensor, mask: Tensor | None, given: tuple, st
     return built(answer, given, state)(x, mask)
 
 
+def tensor(value: Any) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise Unfit(f"needs the block's one tensor; it returned {a(value)}")
+    return value
+
+
 def with_other_padding(
     answer: Callable, x: Tensor, mask: Tensor, given: tuple, state: dict
 ) -> tuple[Tensor, Tensor]:
     """The outputs at words, as they are and with other vectors at the padding."""
     block, words = built(answer, given, state), mask[:, 0, 0]
-    return block(x, mask)[words], block(x + 3.0 * ~words[..., None], mask)[words]
+    return tensor(block(x, mask))[words], tensor(block(x + 3.0 * ~words[..., None], mask))[words]
 
 
 def reached(answer: Callable, x: Tensor, mask: Tensor, given: tuple, state: dict) -> int:
     """How many parameter tensors get a gradient."""
     block = built(answer, given, state)
     x = x.clone().requires_grad_()
-    out = block(x, mask)
+    out = tensor(block(x, mask))
     (out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum().backward()
     gradients = [parameter.grad for parameter in block.parameters()]
     if isinstance(block, Reference):  # it packs query, key and value into one tensor
@@ -420,11 +443,40 @@ BLOCK = Task(
                     "What comes between `widen` and `narrow`?",
                 ),
                 Misconception(
+                    "activation-last",
+                    "The activation comes after both maps",
+                    variant(bend=lambda x: x, finish=F.relu),
+                    "Two linear maps with nothing between them are one. And a branch that can only add, "
+                    "never take away, is half a branch.",
+                    "Print the smallest number of the branch. What comes between `widen` and `narrow`?",
+                ),
+                Misconception(
                     "gelu-for-relu",
                     "The activation is GELU",
                     variant(bend=F.gelu),
                     "That is BERT's. This task follows the paper of 2017, with ReLU.",
                     "Compare the two at -1, 0 and 1.",
+                ),
+                Misconception(
+                    "no-attention-norm",
+                    "The norm after the attention is missing",
+                    variant(attend=lambda block, x, a: x + a),
+                    "The first sum goes on as it is. Both sums are normalised.",
+                    "After `backward()`, which norm has no gradient?",
+                ),
+                Misconception(
+                    "no-feed-forward-norm",
+                    "The norm after the feed-forward network is missing",
+                    variant(think=lambda block, x, f: x + f),
+                    "The second sum leaves the block as it is. Both sums are normalised.",
+                    "After `backward()`, which norm has no gradient?",
+                ),
+                Misconception(
+                    "no-norms",
+                    "There are no norms",
+                    variant(attend=lambda block, x, a: x + a, think=lambda block, x, f: x + f),
+                    "Every sum is larger than what went in, and the next block starts from there.",
+                    "Print the spread of x after each of the two steps.",
                 ),
                 Misconception(
                     "one-norm-twice",

@@ -109,16 +109,18 @@ PARAMETERS = Task(
                 ),
                 Misconception(
                     "no-norms",
-                    "The norms are missing",
+                    "4 · d_model numbers are missing",
                     layer_without(lambda d, h, ff: -4 * d),
-                    "A LayerNorm learns a factor and a shift for each number of the vector.",
-                    "Print the shapes of `nn.LayerNorm(8).parameters()`.",
+                    "Two things in a layer are as many: the two norms, each with a factor and a shift for "
+                    "every number of the vector, and the biases of the four projections.",
+                    "Print the shapes of the parameters of `nn.LayerNorm(8)` and of `nn.Linear(8, 8)`.",
                 ),
                 Misconception(
                     "one-norm",
-                    "Half of the norms' numbers are missing",
+                    "2 · d_model numbers are missing",
                     layer_without(lambda d, h, ff: -2 * d),
-                    "There are two norms, one after each step, and each learns a factor and a shift.",
+                    "That is half of the norms': there are two, one after each step, and each learns a "
+                    "factor and a shift.",
                     "Count the norms in figure 1, left, then the tensors in `nn.LayerNorm(8).parameters()`.",
                 ),
                 Misconception(
@@ -140,6 +142,20 @@ PARAMETERS = Task(
                     "Every head has projections as wide as the model",
                     layer_without(lambda d, h, ff: (h - 1) * 3 * (d * d + d)),
                     "A head projects to d_model / H numbers. All heads together project to d_model.",
+                    "Count with n_heads = 1 and n_heads = 8.",
+                ),
+                Misconception(
+                    "times-heads",
+                    "Every head has projections as wide as the model",
+                    layer_without(lambda d, h, ff: (h - 1) * 4 * (d * d + d)),
+                    "A head projects to d_model / H numbers. All heads together project to d_model.",
+                    "Count with n_heads = 1 and n_heads = 8.",
+                ),
+                Misconception(
+                    "one-head-only",
+                    "Only one head is counted",
+                    layer_without(lambda d, h, ff: 4 * (d * d // h - d * d)),
+                    "d_model · d_model / H numbers are one head's share of a projection. There are H heads.",
                     "Count with n_heads = 1 and n_heads = 8.",
                 ),
                 Misconception(
@@ -270,6 +286,8 @@ def pattern(answer: Callable, n: int) -> tuple[Tensor, Tensor]:
             "position"
         )
     weights = (w_query @ w_key.T).softmax(-1)
+    if not weights.isfinite().all():
+        raise Unfit("some weights are NaN: the numbers in w_query or w_key are too large, or no numbers")
     return weights[1:].argmax(-1), weights[1:].max(-1).values > 0.9
 
 
@@ -406,8 +424,7 @@ PREDICT = Task(
                     "next-token-head",
                     "This head looks at the next token",
                     lambda n: (30 * torch.eye(n), torch.eye(n).roll(1, dims=0)),
-                    "The roll goes the wrong way: key j should answer the query after it, not the one "
-                    "before.",
+                    "Key j should answer the query after it, position j + 1, not the one before.",
                     "Print `(w_query @ w_key.T).argmax(-1)` for n = 4.",
                 ),
                 Misconception(
@@ -436,7 +453,7 @@ PREDICT = Task(
                     "soft-next-token-head",
                     "This head looks at the next token, and softly",
                     lambda n: (torch.eye(n), torch.eye(n).roll(1, dims=0)),
-                    "The roll goes the wrong way.",
+                    "Key j should answer the query after it, position j + 1, and much more than all others.",
                     "Print `(w_query @ w_key.T).argmax(-1)` for n = 4.",
                 ),
             ),

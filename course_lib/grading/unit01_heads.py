@@ -73,6 +73,16 @@ def one_wide_head(x, w_query, w_key, w_value, w_output, n_heads, mask=None) -> P
     return output, weights.expand(-1, n_heads, -1, -1)
 
 
+def transposed(i: int) -> Callable[..., Pair]:
+    """With the i-th of the four matrices transposed."""
+
+    def attend(x, *given):
+        matrices = [w.T if i == j else w for j, w in enumerate(given[:4])]
+        return variant()(x, *matrices, *given[4:])
+
+    return attend
+
+
 def reshaped(x: Tensor, n_heads: int) -> Tensor:
     return x.reshape(x.shape[0], n_heads, x.shape[1], -1)
 
@@ -302,6 +312,17 @@ MULTI = Part(
             variant(project=lambda x, w: x @ w.T),
             "This is x Wᵀ, as nn.Linear stores it. The task's matrices are used as in the paper, x W.",
             "Take a matrix with a single 1 off the diagonal and see where it moves a number.",
+        ),
+        *(
+            Misconception(
+                f"transposed-{name}",
+                f"`{name}` is transposed",
+                transposed(i),
+                "This is x Wᵀ, as nn.Linear stores it, for one of the four matrices. The task's matrices are "
+                "used as in the paper, x W.",
+                "Take a matrix with a single 1 off the diagonal and see where it moves a number.",
+            )
+            for i, name in enumerate(("w_query", "w_key", "w_value", "w_output"))
         ),
         Misconception(
             "no-output-projection",

@@ -244,7 +244,7 @@ BANDED = Part(
             "band-both-sides",
             "The band reaches into the future",
             rule(lambda i, j, width: abs(i - j) < width),
-            "It lies on both sides of the diagonal. In a decoder only the past is known.",
+            "Keys after the query are allowed, too. In a decoder only the past is known.",
             "Print the first row: which keys come after the query?",
         ),
         Misconception(

@@ -61,7 +61,7 @@ class Talk:
         environment |= {
             "COURSE_HOME": str(home), "HOME": str(home), "TMPDIR": str(home), "MPLCONFIGDIR": str(home),
             "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-            "HF_HUB_OFFLINE": "1", "PYTHONUTF8": "1",
+            "HF_HUB_OFFLINE": "1", "PYTHONUTF8": "1", "PYTHONHASHSEED": "0",
         }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "course_lib.grading.classroom.worker"],

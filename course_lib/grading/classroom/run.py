@@ -9,6 +9,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from threading import get_ident
 
 from course_lib.grading.catalog import find_unit
 from course_lib.grading.classroom.judge import Grade, grade_submission
@@ -79,7 +80,7 @@ def _graded_once(one: Submission, folder: Path, state: Path, version: str) -> li
             pass  # half written: graded again
     grades = grade_submission(one, [folder])
     if one.digest and not one.trouble:
-        scratch = record.with_suffix(f".{os.getpid()}.part")
+        scratch = record.with_suffix(f".{os.getpid()}-{get_ident()}.part")  # two may hand in the same file
         kept = {"notes": one.notes, "grades": [dataclasses.asdict(grade) for grade in grades]}
         scratch.write_text(json.dumps(kept), encoding="utf-8")
         os.replace(scratch, record)

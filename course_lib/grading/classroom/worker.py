@@ -53,7 +53,13 @@ def main() -> None:
     pristine = public_functions()
     guard = Guard(home, [Path(path) for path in job["secrets"]], CELLS)
     limit()
-    threads = threading.active_count()
+    known = set(threading.enumerate())
+
+    def stop_threads() -> None:
+        """Those an answer left behind: computing, they would hold up all that follows."""
+        for thread in set(threading.enumerate()) - known - {threading.current_thread()}:
+            sandbox.interrupt(thread.ident)
+
     say(event="ready")
 
     for index, (task_id, source) in enumerate(job["cells"]):
@@ -87,7 +93,7 @@ def main() -> None:
         task = tasks[one["id"]]
         answers, trouble = answers_of(one["check"], namespace, task.parts[0].name)
         with guard.awake(), sandbox.usual_settings():
-            watched = checking.run_trials(task, trials[one["id"]], answers)
+            watched = checking.run_trials(task, trials[one["id"]], answers, stop_threads)
         say(
             event="task-done",
             id=one["id"],
@@ -101,7 +107,7 @@ def main() -> None:
             refused=guard.seen,
             patched=changed_functions(pristine)[:5],
         )
-        if watched.ended == "abandoned" or threading.active_count() > threads:
+        if watched.ended == "abandoned" or set(threading.enumerate()) - known:
             break  # a thread still burns: the rest is done by a fresh process
     say(event="end")
     os._exit(0)  # threads left behind end here
