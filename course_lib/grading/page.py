@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import re
 from html import escape
+from unicodedata import category
 
-# What turns the order of the text around it, hides, or belongs to a terminal: shown by its number instead.
-_HIDDEN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
+from course_lib.viz.labels import is_hidden
+
+_ODD = re.compile(r"[^\n\t -~]")
 
 
 def text(value: object) -> str:
-    """Escaped for HTML; control and bidirectional characters become visible, such as `[U+202E]`."""
+    """Escaped for HTML; characters that draw nothing become visible, such as `[U+202E]`."""
     return escape(visible(str(value)))
 
 
 def visible(value: str) -> str:
-    """The string with each control or bidirectional character as `[U+202E]`; escapes nothing."""
-    return _HIDDEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", value)
+    """The string with its control, bidirectional and zero-width characters as `[U+202E]`; escapes nothing.
+
+    Lines, tabs, spaces of any width and emoji stay.
+    """
+    return _ODD.sub(_named, value)
+
+
+def _named(found: re.Match[str]) -> str:
+    char = found[0]
+    shown = category(char) == "Zs" or not is_hidden(found.string, found.start())
+    return char if shown else f"[U+{ord(char):04X}]"
 
 
 def page(title: str, body: str, wide: bool = False) -> str:

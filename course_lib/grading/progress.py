@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course_lib.grading.catalog import UNITS, Exercise, find_unit
+from course_lib.grading.page import text, visible
 from course_lib.paths import course_home, course_root
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _ideas(exercise: Exercise, attempts: list[tuple]) -> dict[str, int]:
 
 
 def _shown_idea(idea: str) -> str:
-    return idea.replace("-", " ")
+    return visible(idea).replace("-", " ")
 
 
 def report(unit: str | None = None) -> str:
@@ -189,7 +190,7 @@ class Panel:
         try:
             rows = read(self.unit)
         except (LookupError, OSError, sqlite3.Error):
-            return f"<p>{escape(report(self.unit))}</p>"
+            return f"<p>{text(report(self.unit))}</p>"
         body = []
         for row in rows:
             share = 100 * row["best"] / row["points"]

@@ -7,6 +7,7 @@ from html import escape
 
 from course_lib.grading.drawing import Drawing
 from course_lib.grading.hints import Hint, hint, marked
+from course_lib.grading.page import visible
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Result:
         if self.output:
             lines += ["Your code printed:", *(f"  | {line}" for line in self.output.splitlines())]
         lines += [self.note] if self.note else []
-        return "\n".join(lines)
+        return visible("\n".join(lines))
 
     def _repr_html_(self) -> str:
         told = {self.headline}
@@ -132,7 +133,7 @@ class Result:
             parts.append(f'<p class="grade-foot">{" · ".join(foot)}</p>')
         if self.note:
             parts.append(f'<p class="grade-foot">{marked(self.note)}</p>')
-        return "".join(parts) + "</div>"
+        return visible("".join(parts)) + "</div>"
 
 
 def _row(row: Finding, told: set[str], folded: bool) -> str:

@@ -88,18 +88,21 @@ def _example(model: Any, tokenizer: Any, text: str, top: int) -> dict[str, Any]:
 
 def _still(example: dict[str, Any], title: str) -> bytes:
     """The PNG that stands in for the living view: the first sentence with one word hidden."""
+    import warnings
+
     import matplotlib
     from matplotlib.figure import Figure
 
     at = example["start"]
     tokens, best = example["tokens"], example["places"][at]["best"]
-    with matplotlib.rc_context(style.rc()):
+    with matplotlib.rc_context(style.rc()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(7.6, 0.9 + 0.3 * len(best)))
         axes = figure.add_subplot()
         right = tokens[at] if example["places"][at]["right"] is not None else None
         colors = [style.GREEN if token == right else style.BLUE for token, _ in best]
         axes.barh(range(len(best)), [p for _, p in best], color=colors)
-        axes.set_yticks(range(len(best)), [token for token, _ in best], parse_math=False)
+        axes.set_yticks(range(len(best)), [token[:24] for token, _ in best], parse_math=False)
         axes.invert_yaxis()
         axes.set(xlim=(0, 1), xlabel="probability")
         shown = " ".join("[MASK]" if i == at else token for i, token in enumerate(tokens))

@@ -86,6 +86,8 @@ def frame(
     scripts = [script_safe(script.replace("\r\n", "\n").replace("\r", "\n")) for script in scripts]
     hashes = " ".join(map(_hash, scripts))
     if data is not None:
+        # Half a surrogate pair, which UTF-8 cannot hold, as JSON spells it.
+        data = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", data)
         pack = json.dumps({"data": data, "scripts": scripts}, ensure_ascii=False).encode("utf-8")
         body += '<script type="application/json" id="data"></script><script type="text/plain" id="packed">'
         body += f"{base64.b64encode(zlib.compress(pack, 9)).decode()}</script>"

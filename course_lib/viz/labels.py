@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 LONGEST = 200
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", " ": "␣", "": "∅"}
 # Control, format (bidi, zero-width), surrogate, private, unassigned; separators; odd spaces.
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
-# Letters by category that draw nothing: Hangul fillers and a braille blank.
-_BLANK = {"\u115f", "\u1160", "\u3164", "\uffa0", "\u2800"}
-_JOINER, _EMOJI_STYLE = "\u200d", "\ufe0f"
+# Letters and marks by category that draw nothing: fillers, a braille blank, joiners, variation selectors.
+_BLANK = re.compile(
+    "[\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+_PLAIN = re.compile(r"[ -~]")
+# What holds an emoji together: the letters of a flag, joiners between pictures, the mark of a keycap.
+_FLAG_LETTERS = 8
+_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,6}\U000e007f")
+_JOINER, _EMOJI_STYLE, _KEYCAP = "\u200d", "\ufe0f", "\u20e3"
 
 
 def visible(token: object) -> str:
@@ -29,26 +36,41 @@ def visible(token: object) -> str:
     return f"{shown}… ({LONGEST + rest:,} characters)" if rest > 0 else shown
 
 
+def visible_lines(text: object) -> str:
+    """As `visible`, but line breaks stay: for titles and prompts."""
+    return "\n".join(visible(line) if line else "" for line in str(text).split("\n"))
+
+
+def is_hidden(text: str, i: int) -> bool:
+    """Whether the character at place `i` draws nothing and no emoji around it needs it."""
+    char = text[i]
+    if _PLAIN.match(char) or "\U0001f000" <= char <= "\U0001faff":  # the latter may be newer than Python
+        return False
+    draws_nothing = _BLANK.match(char) or unicodedata.category(char) in _UNSEEN
+    return bool(draws_nothing) and not _holds_emoji(text, i)
+
+
 def _seen(text: str, i: int) -> str:
     char = text[i]
-    if char == " " or (char.isascii() and char.isprintable()):
-        return char
-    category = unicodedata.category(char)
-    if (
-        char == _JOINER
-        and 0 < i < len(text) - 1
-        and _is_pictorial(text[i - 1])
-        and _is_pictorial(text[i + 1])
-    ):
-        return char
-    if char == _EMOJI_STYLE and i > 0 and not text[i - 1].isspace():
-        return char
-    if category in _UNSEEN or char in _BLANK or char == _EMOJI_STYLE:
+    if is_hidden(text, i):
         return _ESCAPES.get(char) or f"<U+{ord(char):04X}>"
-    if category.startswith("M") and i == 0:
-        return "◌" + char
-    return char
+    return "◌" + char if i == 0 and unicodedata.category(char).startswith("M") else char
+
+
+def _holds_emoji(text: str, i: int) -> bool:
+    """Whether a character that draws nothing belongs to the emoji around it."""
+    char, before, after = text[i], text[i - 1 : i], text[i + 1 : i + 2]
+    if char == _JOINER:
+        return _is_pictorial(after) and (before == _EMOJI_STYLE or _is_pictorial(before))
+    if char == _EMOJI_STYLE:
+        signs = before > "\x7f" and unicodedata.category(before)[0] in "SP"
+        return signs or before == "ℹ" or (after == _KEYCAP and before in set("0123456789#*"))
+    near = _FLAG.finditer(text, max(0, i - _FLAG_LETTERS), i + _FLAG_LETTERS)
+    return any(found.start() <= i < found.end() for found in near)
 
 
 def _is_pictorial(char: str) -> bool:
-    return char == _EMOJI_STYLE or unicodedata.category(char) in {"So", "Sk"}
+    """Emoji stand in blocks of their own, which new ones fill up, and among the older symbols."""
+    if "\U0001f000" <= char <= "\U0001faff" or char == "↔":
+        return True
+    return char > "\u2000" and unicodedata.category(char) == "So"

@@ -127,7 +127,8 @@ def curve_figure(
     with matplotlib.rc_context(rc()):
         figure = Figure(figsize=(8.6, 3.4) if others else (6.4, 3.4))
         left, *right = figure.subplots(1, 2 if others else 1, squeeze=False)[0]
-        left.set(xlabel="step", ylabel=f"loss ({unit})")
+        left.set_xlabel("step")
+        left.set_ylabel(f"loss ({visible(unit)})", parse_math=False)
         if band is not None:
             _shade(left, band, "loss", f"{len(band.seeds) or 'other'} runs of the recipe")
         steps, losses = column(curve)
@@ -139,15 +140,16 @@ def curve_figure(
             if band is not None and name in band.columns:
                 _shade(axes, band, name)
             label = visible(name).replace("_", " ")
+            label = label if len(label) <= 32 else label[:31] + "…"
             axes.plot(*column(curve, name), "o-", color=color, markersize=4, label=label)
         if others:
             right[0].set(xlabel="step")
-            right[0].set_ylabel(visible(others[0]) if len(others) == 1 else "metrics", parse_math=False)
+            right[0].set_ylabel(visible(others[0])[:32] if len(others) == 1 else "metrics", parse_math=False)
         for axes in (left, *right):
             axes.set_xlim(0, max(goal or 0, steps[-1] if len(steps) else 1))
             for text in axes.legend(labelcolor=INK).get_texts():
                 text.set_parse_math(False)
-        figure.suptitle(title, x=0.01, ha="left", size=11, color=MUTED, parse_math=False)
+        figure.suptitle(visible(title), x=0.01, ha="left", size=11, color=MUTED, parse_math=False)
     return figure
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from course_lib.viz.labels import visible
+from course_lib.viz.labels import visible, visible_lines
 from course_lib.viz.style import INK, RULE
 
 if TYPE_CHECKING:
@@ -90,12 +90,12 @@ def heatmap(
         matrix, vmin=limits[0], vmax=limits[1], cmap="PuOr_r" if diverging else "Blues", aspect="equal"
     )
     _label(ax, n_rows, n_columns, row_tokens, column_tokens)
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
+    ax.set_xlabel(visible_lines(xlabel), parse_math=False)
+    ax.set_ylabel(visible_lines(ylabel), parse_math=False)
     if title:
-        ax.set_title(title)
+        ax.set_title(visible_lines(title), parse_math=False)
     bar = ax.figure.colorbar(image, ax=ax, shrink=min(1, 3 / max(n_rows, 3) + 0.4), aspect=16, pad=0.03)
-    bar.set_label(unit)
+    bar.set_label(visible_lines(unit), parse_math=False)
     bar.outline.set_visible(False)
     if annotate:
         low, high = limits

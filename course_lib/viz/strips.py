@@ -21,6 +21,7 @@ KINDS = {
 }
 Kind = str | int
 ROW, LINE, GAP, PAD = 30, 25, 4, 5  # points: a row, a further line of a row, between boxes, inside a box
+LONGEST_NAME, LONGEST_TOKEN = 24, 40  # letters
 
 
 def token_strips(
@@ -71,14 +72,14 @@ def token_strips(
         drawn.remove()
         return found
 
-    left = max(span(visible(name), 9.5) for name in rows) + 14
+    left = max(span(_short(name, LONGEST_NAME), 9.5) for name in rows) + 14
     y = -10 if title else ROW - 18
     for name, row in rows.items():
         y -= ROW
-        axes.text(2, y, visible(name), size=9.5, va="center", color=MUTED, parse_math=False)
+        axes.text(2, y, _short(name, LONGEST_NAME), size=9.5, va="center", color=MUTED, parse_math=False)
         x = left
         for token, kind in row:
-            text = visible(token)
+            text = _short(token, LONGEST_TOKEN)
             wide = span(text, 10) + 2 * PAD
             if x + wide > points - 4 and x > left:
                 x, y = left, y - LINE
@@ -102,12 +103,12 @@ def token_strips(
     handles = []
     for kind in sorted(kinds, key=lambda k: (isinstance(k, int), list(KINDS).index(k) if k in KINDS else k)):
         fill, _, edge, dashed = _look(kind)
-        label = f"{groups} {kind + 1}" if isinstance(kind, int) else kind
+        label = f"{visible(groups)} {kind + 1}" if isinstance(kind, int) else kind
         handles.append(Patch(facecolor=fill, edgecolor=edge, linestyle="--" if dashed else "-", label=label))
     y -= ROW + 8
     axes.set_ylim(y, 0)
     figure.set_size_inches(width, -y / 72)
-    axes.legend(
+    legend = axes.legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(left / points - 0.01, 0),
@@ -116,9 +117,16 @@ def token_strips(
         columnspacing=1.2,
         handlelength=1.4,
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     if title:
-        axes.text(2, -12, title, size=12, weight="bold", va="center", color=INK, parse_math=False)
+        axes.text(2, -12, visible(title), size=12, weight="bold", va="center", color=INK, parse_math=False)
     return axes
+
+
+def _short(text: str, longest: int) -> str:
+    text = visible(text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _look(kind: Kind) -> tuple[str, str, str, bool]:

@@ -51,7 +51,7 @@ function wordPiece(one, ids) {
   return (text) => [lone("[CLS]"), ...text.split(pattern).flatMap((part, i) =>
     i % 2 ? [lone(part)] : bertWords(part, one).map(cut)), lone("[SEP]")];
 }
-function escaped(text) { return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"); }
+function escaped(text) { return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"); }
 
 function bytePairs(one, ids) {
   const rank = new Map();
@@ -88,19 +88,24 @@ for (const one of given.tokenizers) {
   one.cut = one.kind === "bpe" ? bytePairs(one, ids) : wordPiece(one, ids);
 }
 
-// ---- tokens as people can read them --------------------------------------------------------------------------------
-const NAMED = { "\n": "\\n", "\r": "\\r", "\t": "\\t", " ": "␣" };
-const BLANK = "\u115f\u1160\u3164\uffa0\u2800";
-const code = (char) => `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
-function visible(char, first) {
-  if (NAMED[char]) return NAMED[char];
-  if (BLANK.includes(char) || (/[\p{C}\p{Z}]/u.test(char) && char !== "\u200d")) return `<${code(char)}>`;
-  return first && /\p{M}/u.test(char) ? `◌${char}` : char;
+// ---- tokens as people can read them: as course_lib.viz.labels.visible ----------------------------------------------
+const NAMED = new Map([["\n", "\\n"], ["\r", "\\r"], ["\t", "\\t"]]), LONGEST = 200;
+const PICTURE = String.raw`(?:[\u{1f000}-\u{1faff}↔]|(?![\0-\u{2000}])\p{So})`;
+const UNSEEN = new RegExp(String.raw`(?<whole>\u{1f3f4}[\u{e0020}-\u{e007e}]{1,6}\u{e007f}|(?<=\ufe0f|${PICTURE})\u200d(?=${PICTURE})`
+  + String.raw`|(?<=(?!\p{ASCII})[\p{S}\p{P}]|ℹ)\ufe0f|(?<=[0-9#*])\ufe0f(?=\u20e3)|[ \u{1f000}-\u{1faff}])`
+  + String.raw`|[\p{C}\p{Z}\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\u{e0100}-\u{e01ef}]`, "gu");
+const code = (char) => `<U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}>`;
+function visible(text) {
+  if (text === " ") return "␣";
+  if (text === "") return "∅";
+  const letters = [...text], count = letters.length.toLocaleString("en-US");
+  const seen = letters.slice(0, LONGEST).join("").replace(UNSEEN, (char, whole) => whole ?? NAMED.get(char) ?? code(char));
+  return (/^\p{M}/u.test(seen) ? "◌" : "") + seen + (letters.length > LONGEST ? `… (${count} characters)` : "");
 }
-const readable = (text) => [...text].map((char, i) => visible(char, !i)).join("");
+const readable = (text) => visible(text).replaceAll(" ", "␣");
 const hex = (byte) => byte.toString(16).toUpperCase().padStart(2, "0");
 
-// The characters of UTF-8 bytes; what is no whole character comes as { bytes }.
+// UTF-8 bytes as stretches of { text }; what is no whole character comes as { bytes }.
 function characters(bytes) {
   const found = [];
   for (let i = 0; i < bytes.length;) {
@@ -109,7 +114,8 @@ function characters(bytes) {
     if (size && i + size <= bytes.length)
       try { char = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.slice(i, i + size)); } catch { /* not whole */ }
     const last = found.at(-1);
-    if (char !== null) found.push({ char });
+    if (char !== null && last?.text) last.text += char;
+    else if (char !== null) found.push({ text: char });
     else if (last?.bytes) last.bytes.push(bytes[i]);
     else found.push({ bytes: [bytes[i]] });
     i += char === null ? 1 : size;
@@ -126,7 +132,7 @@ function make(tag, attributes = {}, ...children) {
 }
 const input = make("textarea", { id: "text", "aria-label": "Text to take apart", maxlength: given.longest, spellcheck: "false" });
 const samples = make("div", { class: "samples", role: "group", "aria-label": "Other texts" }, ...given.samples.map((text) => {
-  const button = make("button", { type: "button", title: readable(text) }, text);
+  const button = make("button", { type: "button", title: visible(text) }, visible(text));
   button.addEventListener("click", () => { input.value = text; show(); });
   return button;
 }));
@@ -146,7 +152,7 @@ function chip(card, word, piece, before) {
   if (card.one.kind === "bpe" && !piece.special) {
     const parts = characters(asBytes(piece.token));
     if (parts.some((part) => part.bytes)) button.classList.add("part");
-    button.append(...parts.map((part) => part.bytes ? make("i", {}, `‹${part.bytes.map(hex).join(" ")}›`) : visible(part.char, false)));
+    button.append(...parts.map((part) => part.bytes ? make("i", {}, `‹${part.bytes.map(hex).join(" ")}›`) : readable(part.text)));
   } else button.append(readable(piece.token));
   for (const event of ["click", "focus", "pointerenter"])
     button.addEventListener(event, () => choose(card, button, word, piece, before));
@@ -175,7 +181,7 @@ function choose(card, button, word, piece, before) {
   detail.replaceChildren(...lines);
   detail.scrollTop = 0;
 }
-const plain = (token) => characters(asBytes(token)).map((part) => part.bytes ? `‹${part.bytes.map(hex).join(" ")}›` : visible(part.char, false)).join("");
+const plain = (token) => characters(asBytes(token)).map((part) => part.bytes ? `‹${part.bytes.map(hex).join(" ")}›` : readable(part.text)).join("");
 
 // Of which characters a token of bytes holds only a part.
 function belongs(word, before, length) {
@@ -183,7 +189,7 @@ function belongs(word, before, length) {
   let start = 0;
   for (const char of word.text) {
     const size = encoder.encode(char).length, low = Math.max(start, before), high = Math.min(start + size, before + length);
-    if (high > low && high - low < size) said.push(`${high - low} of the ${size} bytes of ${visible(char, true)}`);
+    if (high > low && high - low < size) said.push(`${high - low} of the ${size} bytes of ${readable(char)}`);
     start += size;
   }
   return said.length ? `holds ${said.join(" and ")}` : "";

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from course_lib.tokenization import BPE, WordPiece
@@ -104,11 +105,13 @@ def shown(token: str, tokenizer: WordPiece | BPE) -> str:
     if isinstance(tokenizer, WordPiece) or token in tokenizer.special_tokens:
         return visible(token)
     text = bytes(CHAR_TO_BYTE[char] for char in token).decode("utf-8", errors="surrogateescape")
-    # surrogateescape hides a byte that is not UTF-8 in U+DC80 … U+DCFF
+    # surrogateescape hides bytes that are not UTF-8 in U+DC80 … U+DCFF
     parts = [
-        f"‹{ord(char) - 0xDC00:02X}›" if "\udc80" <= char <= "\udcff" else visible(char) for char in text
+        f"‹{' '.join(f'{ord(char) - 0xDC00:02X}' for char in part)}›" if i % 2 else visible(part)
+        for i, part in enumerate(re.split("([\udc80-\udcff]+)", text))
+        if part
     ]
-    return "".join(parts).replace(" ", "␣").replace("›‹", " ")
+    return "".join(parts).replace(" ", "␣")
 
 
 def _assets() -> tuple[str, str]:
@@ -128,6 +131,7 @@ def _still(tokenizers: Mapping[str, WordPiece | BPE], text: str, title: str) -> 
         placed, y = [], 0.0
         for name, tokenizer in tokenizers.items():
             tokens = tokenizer.tokens(text)
+            name = name if len(name) <= 60 else name[:59] + "…"
             placed.append((0, y, f"{name}: {len(tokens)} tokens", None))
             x, y = 0.0, y + line
             for i, token in enumerate(tokens[:STILL_TOKENS]):
@@ -143,7 +147,7 @@ def _still(tokenizers: Mapping[str, WordPiece | BPE], text: str, title: str) -> 
         axes = figure.add_subplot()
         axes.set(xlim=(0, width + 4), ylim=(y, -0.6))
         axes.axis("off")
-        axes.set_title(f"{title}: {visible(text)[:60]}", parse_math=False, size=10.5)
+        axes.set_title(f"{title[:60]}: {visible(text)[:60]}", parse_math=False, size=10.5)
         for x, y, label, color in placed:
             if color is None:
                 axes.text(x, y, label, size=9, color=style.INK, weight="bold", parse_math=False)

@@ -9,6 +9,7 @@ import anywidget
 import traitlets
 
 from course_lib.viz.assets import assets
+from course_lib.viz.labels import visible
 
 # The widget's end of the script. The place of a question comes back with its answer, so two equal questions
 # are two.
@@ -49,5 +50,6 @@ class TranslateField(anywidget.AnyWidget):
         try:
             found = self.reply(str(asked.get("text", "")))
         except Exception as error:  # the field must not wait for ever
-            found = {"text": "", "problem": f"{type(error).__name__}: {error}", "unknown": [], "results": []}
+            problem = visible(f"{type(error).__name__}: {error}")
+            found = {"text": "", "problem": problem, "unknown": [], "results": []}
         self.answer = {"n": asked.get("n", 0), **found}

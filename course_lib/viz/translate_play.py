@@ -79,7 +79,9 @@ def translate_playground(
     title = visible(title) if title else "Translate it yourself"
     state = {
         "title": title,
-        "languages": [{"code": code, "name": LANGUAGES.get(code, visible(code))} for code in languages],
+        "languages": [
+            {"code": visible(code), "name": LANGUAGES.get(code, visible(code))} for code in languages
+        ],
         "examples": examples,
     }
     first = examples[0]
