@@ -191,7 +191,7 @@ function show() {
     turn.textContent = kind === "XLNet" ? ordinal(rank[j] + 1) : "";
     share.textContent = seen === "direct" ? weight : "–";
   });
-  note.replaceChildren(make("b", {}, KINDS[kind].says()), ` ${said}`);
+  note.replaceChildren(make("b", {}, `${KINDS[kind].says()}${state.padding ? " Nobody sees padding." : ""}`), ` ${said}`);
   svg.setAttribute("aria-label", `Three matrices, row looks at column: mask, weights, reach. ${said}`);
   paint(found);
   const { order, prefix, width, padding, layers, stream: query } = state;

@@ -223,7 +223,7 @@ def _still(names: list[str], scores: Tensor, mask: Tensor, found: Tensor, title:
             axes.pcolormesh(
                 values.double(), cmap=colors, vmin=0, vmax=top, edgecolors=style.RULE, linewidth=0.5
             )
-            axes.set(aspect="equal", xlabel="seen")
+            axes.set(aspect="equal", xlabel="is seen", ylabel="" if i else "looks")
             axes.set_title(name, size=9.5)
             axes.invert_yaxis()
             axes.grid(False)
