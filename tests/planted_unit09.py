@@ -274,11 +274,7 @@ def cut(tokens, stop):
 
 def forgets_the_rest(tokens, order, stop="."):
     sentences, _ = cut(tokens, stop)
-    made = []
-    for i in order:
-        if i < len(sentences):
-            made.extend(sentences[i])
-    return made
+    return list(itertools.chain.from_iterable(sentences[i] for i in order))
 
 
 def stop_in_front(tokens, order, stop="."):
@@ -306,6 +302,11 @@ def split_at_stops(tokens, order, stop="."):
     marks = [i for i, token in enumerate(tokens) if token == stop]
     begins, ends = [0, *(i + 1 for i in marks)], [*marks, len(tokens)]
     return functools.reduce(operator.iadd, (tokens[begins[i] : ends[i]] for i in order), [])
+
+
+def ends_with_a_stop(tokens, order, stop="."):
+    full = tokens if tokens[-1] == stop else [*tokens, stop]
+    return joined_sentences(full, order, stop)
 
 
 def knows_one_stop(tokens, order, stop="."):
@@ -371,6 +372,15 @@ def earliest_eos(hidden, ids, eos_id):
 
 def averaged(hidden, ids, eos_id):
     return hidden.sum(1) / ids.shape[1]
+
+
+def everywhere(hidden, ids, eos_id):
+    places = [last_place_of(row, eos_id) for row in ids.tolist()]
+    return hidden.index_select(1, torch.tensor(places))
+
+
+def each_eos(hidden, ids, eos_id):
+    return torch.cat([h[row == eos_id] for h, row in zip(hidden, ids)])
 
 
 def averaged_text(hidden, ids, eos_id):
@@ -468,8 +478,23 @@ def rising_places(written, wanted):
     return harmonic(len(ends), written, wanted)
 
 
+def table_of_one_list(written, wanted):
+    table = [[0] * (len(wanted) + 1)] * (len(written) + 1)
+    for i in range(len(written)):
+        for j in range(len(wanted)):
+            if written[i] == wanted[j]:
+                table[i + 1][j + 1] = table[i][j] + 1
+            else:
+                table[i + 1][j + 1] = max(table[i][j + 1], table[i + 1][j])
+    return harmonic(table[-1][-1], written, wanted)
+
+
 def half_of_it(written, wanted):
     return subsequence(written, wanted) / (len(written) + len(wanted))
+
+
+def no_zero(written, wanted):
+    return 2 / (1 / recall(written, wanted) + 1 / precision(written, wanted))
 
 
 def of_the_longer(written, wanted):
@@ -540,6 +565,13 @@ def total(losses):
     return sum(nats[real].sum() for nats, real in losses)
 
 
+def looks_through_the_target(encode, decode, damaged, whole, start_id, pad_id):
+    read = torch.roll(whole, 1, dims=1)
+    read[:, 0] = start_id
+    logits = decode(read, encode(damaged), torch.ne(whole, pad_id))
+    return F.cross_entropy(logits.mT, whole, ignore_index=pad_id)
+
+
 # ---- designs ----
 
 
@@ -598,6 +630,7 @@ PLANTED = {
             "rest-lost": forgets_the_rest,
             "stop-leads": stop_in_front,
             "stops-lost": split_at_stops,
+            "stop-added": ends_with_a_stop,
             "point-only": knows_one_stop,
             "words-turned": all_turned,
             "order-inverted": goes_to,
@@ -616,6 +649,8 @@ PLANTED = {
             "last-place": at_the_end,
             "first-place": at_the_start,
             "first-eos": earliest_eos,
+            "all-places-of-all-rows": everywhere,
+            "all-eos": each_eos,
             "mean-of-all": averaged,
             "mean-of-the-text": averaged_text,
             "mean-of-eos": averaged_eos,
@@ -633,10 +668,12 @@ PLANTED = {
             "sets-of-words": plain_sets,
             "same-place-only": hits_in_place,
             "first-place-only": rising_places,
+            "rows-are-one-list": table_of_one_list,
             "recall-only": recall,
             "precision-only": precision,
             "plain-mean": middle,
             "half-forgotten": half_of_it,
+            "nothing-in-common-forgotten": no_zero,
             "over-the-longer": of_the_longer,
             "over-all-words": of_the_union,
         }
@@ -648,6 +685,7 @@ PLANTED = {
             "first-token-not-scored": row_by_row(back=0, late=1),
             "source-padding-seen": row_by_row(hides=False),
             "mask-inverted": row_by_row(opposite=True),
+            "mask-of-the-target": looks_through_the_target,
             "padding-scored": row_by_row(join=all_places),
             "divided-by-all-places": row_by_row(join=over_all_places),
             "mean-of-means": row_by_row(join=text_by_text),

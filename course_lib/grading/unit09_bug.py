@@ -61,17 +61,20 @@ def mean_of_rows(nats: Tensor, real: Tensor) -> Tensor:
 def step_like(
     source: Callable[[Tensor, Tensor], Tensor] = lambda damaged, text: damaged,
     real: Callable[[Tensor, int], Tensor] = lambda ids, pad: ids != pad,
+    of_target: bool = False,
     reads: Callable[[Tensor, int], Tensor] = moved,
     ahead: int = 0,
     average: Callable[[Tensor, Tensor], Tensor] = lambda nats, real: nats[real].mean(),
 ) -> Callable[..., Tensor]:
-    """`source`: what the encoder reads; `real`: what is seen of it; `ahead`: by how much labels move."""
+    """What the encoder reads, what is seen of it (or of the target), what the decoder reads; `ahead`: by how
+    much labels move.
+    """
 
     def step(
         encode: Encode, decode: Decode, damaged: Tensor, text: Tensor, start_id: int, pad_id: int
     ) -> Tensor:
         ids = source(damaged, text)
-        logits = decode(reads(text, start_id), encode(ids), real(ids, pad_id))
+        logits = decode(reads(text, start_id), encode(ids), real(text if of_target else ids, pad_id))
         wanted = text[:, ahead:]
         log_p = logits[:, : wanted.shape[1]].log_softmax(-1)
         nats = -(log_p * torch.nn.functional.one_hot(wanted, log_p.shape[-1])).sum(-1)
@@ -151,6 +154,14 @@ BUG = Task(
                     step_like(real=lambda ids, pad: ids == pad),
                     "True is where there is a token to look at.",
                     "Print is_real for a row without padding.",
+                ),
+                Misconception(
+                    "mask-of-the-target",
+                    "is_real is made from the whole text",
+                    step_like(of_target=True),
+                    "It says what is real of the memory (B, S), and the memory was made from `damaged`. The "
+                    "two texts differ in length.",
+                    "Compare the shapes of is_real and of the memory.",
                 ),
                 Misconception(
                     "padding-scored",

@@ -266,7 +266,7 @@ def does_not_fit(texts: Trio) -> str:
     if MASK in first + second:
         return "an original has a [MASK]"
     if not fits(damaged, first) or not fits(damaged, second):
-        return "the visible words are not, in order and without a gap between masks, those of both originals"
+        return "the words in sight do not fit both originals, one after the other"
     return ""
 
 
@@ -301,7 +301,7 @@ TWINS = Part(
             does_not_fit,
             "infilling can make the damaged text of either",
             "Put words for each [MASK], or none: that has to give the one original and the other.",
-            "Write the damaged text and an original below each other, equal words under equal words.",
+            "Write the damaged text and an original below each other. Does a full stop stick to a word?",
         ),
         faultless(
             words_of,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Generator
 
 from course_lib.grading.task import Case, Misconception, Part, Task
-from course_lib.grading.unit09_words import text
+from course_lib.grading.unit09_words import became, text
 
 MASK = "[MASK]"
 Spans = list[tuple[int, int]]
@@ -57,6 +57,12 @@ def spans_of(lengths: Sequence[int], gaps: Sequence[int]) -> Callable[[Generator
     return make
 
 
+def seen(got: list[str], tokens: list[str], spans: Spans, mask: str) -> str | None:
+    if list(got) == infill_like()(tokens, spans, mask):
+        return None
+    return f"with the spans {', '.join(map(str, spans))} {became(tokens, got)}"
+
+
 INFILL = Task(
     (
         Part(
@@ -70,6 +76,7 @@ INFILL = Task(
                     "The model has to find out how much is missing.",
                     "Count the masks and the spans.",
                     worth=2,
+                    judge=seen,
                 ),
                 Case(
                     "an empty span puts a mask where nothing is missing",
@@ -77,18 +84,21 @@ INFILL = Task(
                     "A Poisson length may be 0: nothing goes, a mask comes.",
                     "Call it with the one span (1, 0): is the text longer by one?",
                     worth=2,
+                    judge=seen,
                 ),
                 Case(
                     "two spans that touch are two masks",
                     spans_of((2, 2), (2, 0, 2)),
                     "Each span was drawn by itself and has a mask of its own.",
                     "Call it with spans (1, 1) and (2, 1) on four words.",
+                    judge=seen,
                 ),
                 Case(
                     "a span at the very beginning, an empty one at the very end",
                     spans_of((2, 0), (0, 3, 0)),
                     "The first and the last place are places like any other.",
                     "Call it with spans (0, 1) and (3, 0) on three words.",
+                    judge=seen,
                 ),
             ),
             (

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Generator
 
 from course_lib.grading.inputs import whole
 from course_lib.grading.task import Case, Misconception, Part, Task
-from course_lib.grading.unit09_words import text
+from course_lib.grading.unit09_words import became, text
 
 
 def permute_like(
     keeps_rest: bool = True,
     stop_leads: bool = False,
     keeps_stops: bool = True,
+    adds_stop: bool = False,
     by_place: bool = False,
     inside: bool = False,
     only: str = "",
@@ -35,10 +37,12 @@ def permute_like(
             found.append(last)
         if not keeps_stops:
             found = [[token for token in sentence if token != stop] for sentence in found]
+        if adds_stop and last:
+            found[-1] = [*last, stop]
         if inside:
             found = [sentence[::-1] for sentence in found]
         chosen = [order.index(i) for i in range(len(order))] if by_place else order
-        return [token for i in chosen if i < len(found) for token in found[i]]
+        return [token for i in chosen for token in found[i]]
 
     return permute
 
@@ -74,6 +78,31 @@ def no_turn(generator: Generator) -> tuple:
     return text(generator, whole(generator, 4, 6)), 0
 
 
+MISSING = ["IndexError"]
+
+
+def permutes(answer: Callable[..., list], *given: Any) -> list:
+    """MISSING for an index out of range, so that a lost sentence does not hide what else is wrong."""
+    try:
+        return answer(*given)
+    except IndexError:
+        return MISSING
+
+
+def permuted(got: list[str], tokens: list[str], order: list[int], *stop: str) -> str | None:
+    if list(got) == permute_like()(tokens, order, *stop):
+        return None
+    if list(got) == MISSING:
+        return f"stopped with IndexError: no sentence {max(order)} was found in `{' '.join(tokens)}`"
+    return f"in the order {order} {became(tokens, got)}"
+
+
+def rotated(got: list[str], tokens: list[str], start: int) -> str | None:
+    if list(got) == tokens[start:] + tokens[:start]:
+        return None
+    return f"with start {start} {became(tokens, got)}"
+
+
 ORDER = Task(
     (
         Part(
@@ -87,18 +116,21 @@ ORDER = Task(
                     "A sentence ends with its stop; `order` names which sentence comes first, second …",
                     "Print your list of sentences before you order them.",
                     worth=2,
+                    judge=permuted,
                 ),
                 Case(
                     "the last sentence has no stop",
                     day(ended=False),
                     "What stands behind the last stop is a sentence, too. Nothing may be lost.",
                     "Compare the number of tokens before and after.",
+                    judge=permuted,
                 ),
                 Case(
                     "sentences that end with another mark",
                     day(ended=True, stop="!"),
                     "`stop` says what ends a sentence; a point may stand inside, as in *3 . 5 km !*",
                     'Call it with stop="!" on *a . b ! c !* and order [1, 0].',
+                    judge=permuted,
                 ),
             ),
             (
@@ -124,6 +156,13 @@ ORDER = Task(
                     "Compare the number of tokens before and after.",
                 ),
                 Misconception(
+                    "stop-added",
+                    "A last sentence without a stop gets one",
+                    permute_like(adds_stop=True),
+                    "The noise only moves what is there. Put a stop where one was, and nowhere else.",
+                    "Compare the number of tokens before and after.",
+                ),
+                Misconception(
                     "point-only",
                     "Only a point ends a sentence",
                     permute_like(only="."),
@@ -145,6 +184,7 @@ ORDER = Task(
                     "Try order [1, 2, 0] on three sentences and say aloud which comes first.",
                 ),
             ),
+            permutes,
         ),
         Part(
             "rotate",
@@ -157,12 +197,14 @@ ORDER = Task(
                     "What stood before it comes at the end, in its own order.",
                     "Turn the letters a b c d to begin with c.",
                     worth=2,
+                    judge=rotated,
                 ),
                 Case(
                     "a turn by nothing changes nothing",
                     no_turn,
                     "start 0 is the text itself.",
                     "Try start 0.",
+                    judge=rotated,
                 ),
             ),
             (

@@ -64,6 +64,15 @@ def at_first_places(one: Sequence[str], other: Sequence[str]) -> int:
     return max(best, default=0)
 
 
+def in_one_row(one: Sequence[str], other: Sequence[str]) -> int:
+    """The table of hint two, but all its rows are one and the same list."""
+    row = [0] * (len(other) + 1)
+    for a in one:
+        for j, b in enumerate(other):
+            row[j + 1] = row[j] + 1 if a == b else max(row[j + 1], row[j])
+    return row[-1]
+
+
 def in_blocks(one: Sequence[str], other: Sequence[str]) -> int:
     """The longest run first, then what fits before and behind it, as `difflib` does."""
     blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
@@ -86,24 +95,28 @@ def rouge_like(
 def compared(generator: Generator, twice: bool) -> tuple[list[str], list[str]]:
     """A text, and one that keeps most of its words; a late one comes early, an early one late.
 
-    With `twice` two words come twice.
+    With `twice` one word of the text is doubled, which the other text has once, and one comes again later.
     """
     while True:
         words = text(generator, 12)
         wanted, others = words[:9], words[9 : 10 + whole(generator, 0, 2)]
         if twice:
-            wanted[whole(generator, 4, 6)], wanted[whole(generator, 7, 8)] = wanted[1], wanted[2]
+            wanted[4], wanted[whole(generator, 6, 8)] = wanted[3], wanted[1]
         written = [word for word in wanted if torch.rand((), generator=generator) < 0.85]
         if len(written) < 6:
             continue
         written.insert(whole(generator, 0, 1), written.pop(-whole(generator, 1, 3)))
         written.insert(-whole(generator, 1, 2), written.pop(whole(generator, 1, 2)))
+        if twice and written.count(wanted[3]) == 2:
+            written.remove(wanted[3])
         for other in others:
             written.insert(whole(generator, 0, len(written)), other)
-        right = rouge_like()(written, wanted)
-        ways = (way for name, way in WRONG_ROUGE.items() if twice or name not in ONLY_TWICE)
-        if all(abs(way(written, wanted) - right) > 1e-4 for way in ways):
+        if all(differs(name, written, wanted) for name in WRONG_ROUGE if name not in ONLY_TWICE):
             return written, wanted
+
+
+def differs(name: str, written: list[str], wanted: list[str]) -> bool:
+    return abs(WRONG_ROUGE[name](written, wanted) - rouge_like()(written, wanted)) > 1e-4
 
 
 def each_of(answer: Callable[..., float], pairs: list[tuple[list[str], list[str]]]) -> torch.Tensor:
@@ -117,10 +130,21 @@ def ten(twice: bool) -> Callable[[Generator], tuple[list[tuple[list[str], list[s
         ways = (rouge_like(), *WRONG_ROUGE.values(), SLIP)
         while True:
             pairs = [compared(generator, twice) for _ in range(10)]
-            if not twice or len({tuple(each_of(way, pairs).tolist()) for way in ways}) == len(ways):
+            if not twice:
+                return (pairs,)
+            often = all(sum(differs(name, *pair) for pair in pairs) >= 3 for name in ONLY_TWICE)
+            if often and len({tuple(each_of(way, pairs).tolist()) for way in ways}) == len(ways):
                 return (pairs,)
 
     return make
+
+
+def nothing_shared(answer: Callable[..., float], written: list[str], wanted: list[str]) -> float:
+    """-1 for a division by zero, so that this slip does not hide what else is wrong."""
+    try:
+        return answer(written, wanted)
+    except ZeroDivisionError:
+        return -1.0
 
 
 WRONG_ROUGE = {
@@ -131,6 +155,7 @@ WRONG_ROUGE = {
     "sets-of-words": rouge_like(in_a_set),
     "same-place-only": rouge_like(in_place),
     "first-place-only": rouge_like(at_first_places),
+    "rows-are-one-list": rouge_like(in_one_row),
     "recall-only": rouge_like(both=lambda p, r: r),
     "precision-only": rouge_like(both=lambda p, r: p),
     "plain-mean": rouge_like(both=lambda p, r: (p + r) / 2),
@@ -138,7 +163,7 @@ WRONG_ROUGE = {
     "over-the-longer": rouge_like(both=min),
     "over-all-words": rouge_like(both=lambda p, r: p * r / (p + r - p * r) if p + r else 0.0),
 }
-ONLY_TWICE = {"first-place-only"}  # right as long as no word comes twice
+ONLY_TWICE = {"first-place-only", "rows-are-one-list"}  # right as long as no word comes twice
 
 SLIP = rouge_like(in_blocks)  # not worth a name, but wrong all the same
 
@@ -161,6 +186,11 @@ ROUGE = Task(
                     lambda generator: (text(generator, 6)[:3], ["x", "y"]),
                     "Then precision and recall are 0, and nothing may be divided by their sum.",
                     "Call it with [a] and [b].",
+                    judge=lambda got, written, wanted: (
+                        None if got == 0 else "it divides by 0" if got == -1 else f"returned {got:.6g}"
+                    ),
+                    call=nothing_shared,
+                    names=("ROUGE-L (a float)",),
                     telling=False,
                 ),
                 Case(
@@ -233,6 +263,14 @@ ROUGE = Task(
                     "What is common to a b a and b a?",
                 ),
                 Misconception(
+                    "rows-are-one-list",
+                    "All rows of the table are one list",
+                    WRONG_ROUGE["rows-are-one-list"],
+                    "`[row] * n` is n times the same list: whoever writes into one row writes into all. "
+                    "Then a word may be matched twice.",
+                    "Make such a table of two rows, write into the first, and print both.",
+                ),
+                Misconception(
                     "recall-only",
                     "Only recall is counted",
                     WRONG_ROUGE["recall-only"],
@@ -259,6 +297,13 @@ ROUGE = Task(
                     WRONG_ROUGE["half-forgotten"],
                     "Two equal numbers have themselves as their mean: with p = r = 1 it has to be 1.",
                     "Call it with the same list twice.",
+                ),
+                Misconception(
+                    "nothing-in-common-forgotten",
+                    "Texts with nothing in common are forgotten",
+                    rouge_like(both=lambda p, r: 2 * p * r / (p + r)),
+                    "There precision and recall are 0, and 2pr / (p + r) divides by 0. The measure is 0.",
+                    "Call it with [a] and [b].",
                 ),
                 Misconception(
                     "over-the-longer",

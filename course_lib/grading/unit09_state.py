@@ -39,6 +39,16 @@ def last_of_the_batch(ids: Tensor, eos_id: int) -> Tensor:
     return last_eos(ids, eos_id).max().expand(len(ids))
 
 
+def all_places(hidden: Tensor, ids: Tensor, eos_id: int) -> Tensor:
+    """Every place from every row (B, B, D)."""
+    return hidden[:, last_eos(ids, eos_id)]
+
+
+def all_eos(hidden: Tensor, ids: Tensor, eos_id: int) -> Tensor:
+    """The states of all eos, one below the other: more than there are rows."""
+    return hidden[ids == eos_id]
+
+
 def mean_like(counts: Callable[[Tensor, int], Tensor]) -> Callable[..., Tensor]:
     """`counts`: ids (B, T) -> whether each place takes part in the mean."""
 
@@ -93,7 +103,7 @@ STATE = Task(
                     "last-place",
                     "The last place is read, padding or not",
                     state_like(lambda ids, eos_id: torch.full((len(ids),), ids.shape[1] - 1)),
-                    "In all but the longest row that is padding.",
+                    "Rows are padded to one length: in most of them, the last place is padding.",
                     "Print `ids[:, -1]`.",
                 ),
                 Misconception(
@@ -109,6 +119,21 @@ STATE = Task(
                     state_like(first_eos),
                     "With two sentences it has not seen the second.",
                     "Where are the eos tokens of a row with two sentences?",
+                ),
+                Misconception(
+                    "all-places-of-all-rows",
+                    "Every place is taken from every row",
+                    all_places,
+                    "With a colon in front, each of the B places is read in each of the B rows: (B, B, D). "
+                    "Each row has to meet its own place.",
+                    "Compare `hidden[:, places].shape` with `hidden[torch.arange(len(ids)), places].shape`.",
+                ),
+                Misconception(
+                    "all-eos",
+                    "The states at all eos are returned",
+                    all_eos,
+                    "A row with two sentences has two of them, and only the last has seen both.",
+                    "Count the eos in each row.",
                 ),
                 Misconception(
                     "mean-of-all",
