@@ -175,6 +175,9 @@ def test_similar_answers_are_found_under_other_names_and_layout():
         for name, source in (("a", one), ("b", copy), ("c", other))
     ]
     assert [(a, b) for _, a, b, _ in report.similar_answers(class_)] == [("a", "b")]
+    not_begun = [judge.Grade("unit.task", "missing", 0, 1)]
+    class_ = [report.Graded(one.submission, not_begun) for one in class_]
+    assert not report.similar_answers(class_)
 
 
 @pytest.mark.parametrize(

@@ -307,7 +307,7 @@ def _drawing(trial: Trial) -> Drawing | None:
 
 
 def _stopped(trial: Trial) -> str:
-    name, text = type(trial.error).__name__, compare.first_line(trial.error)
+    name, text = type(trial.error).__name__, compare.first_line(trial.error).rstrip(". ")
     if isinstance(trial.error, Unfit):
         return text
     if name in ("SystemExit", "KeyboardInterrupt"):

@@ -96,12 +96,13 @@ _KEPT = {
 def similar_answers(graded: Sequence[Graded]) -> list[tuple[str, str, str, float]]:
     """(task, student, student, share) of answers that are nearly the same, the likest first.
 
-    Short answers are left out, and tasks that half of the class solved in the same way.
+    Short answers are left out, those not begun, and tasks that half of the class solved in the same way.
     """
     answers: dict[str, dict[str, tuple[str, ...]]] = {}
     for one in graded:
+        missing = {grade.task.replace(".", "-") for grade in one.grades if grade.status == "missing"}
         for task, source in one.submission.cells:
-            if task and len(form := normal_form(source)) >= SHORTEST:
+            if task and task not in missing and len(form := normal_form(source)) >= SHORTEST:
                 answers.setdefault(task, {})[one.submission.student] = form
     found = []
     for task, forms in answers.items():
@@ -204,15 +205,22 @@ def _alike(graded: Sequence[Graded]) -> str:
     pairs = similar_answers(graded)
     if not pairs:
         return "<h2>Similar answers</h2><p>None.</p>"
+    more = f"<details><summary>{len(pairs) - 20} more</summary>{_pairs(pairs[20:300])}</details>"
+    return (
+        "<h2>Similar answers</h2><p>Equal up to names, comments and layout. Short tasks have few right "
+        f"answers: look before you judge.</p>{_pairs(pairs[:20])}{more if len(pairs) > 20 else ''}"
+    )
+
+
+def _pairs(pairs: list[tuple[str, str, str, float]]) -> str:
     rows = "".join(
         f"<tr><td>{_parts(task)}</td><td><span class='who'>{text(first)}</span></td>"
         f"<td><span class='who'>{text(second)}</span></td><td>{share:.0%}</td></tr>"
-        for task, first, second, share in pairs[:200]
+        for task, first, second, share in pairs
     )
     return (
-        "<h2>Similar answers</h2><p>Equal up to names, comments and layout. Short tasks have few right "
-        "answers: look before you judge.</p><div class='wide'><table><thead><tr><th>task</th><th>one</th>"
-        f"<th>other</th><th>alike</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        "<div class='wide'><table><thead><tr><th>task</th><th>one</th><th>other</th><th>alike</th></tr>"
+        f"</thead><tbody>{rows}</tbody></table></div>"
     )
 
 
