@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 import torch
 
+from course_lib.heads import induction_scores, previous_token_scores
 from course_lib.viz import explore, head_view, heatmap, model_view, neuron_view
+from course_lib.viz.attentions import head_numbers
 from course_lib.viz.labels import visible
 
 HOSTILE = [
@@ -79,6 +81,11 @@ def element(view, name: str) -> str:
     return re.search(rf'<script type="[^"]*" id="{name}">(.*?)</script>', document_of(view), re.DOTALL).group(
         1
     )
+
+
+def weights_of(view) -> np.ndarray:
+    """The bytes that an explorer's weights travel as, one after the other."""
+    return np.frombuffer(zlib.decompress(base64.b64decode(element(view, "weights"))), np.uint8)
 
 
 def bertviz(view, *arguments, **options):
@@ -164,13 +171,62 @@ def test_a_picture_with_words_stands_in_for_the_frame(view):
 
 
 def test_explorer_of_6_layers_12_heads_64_tokens_is_under_half_a_megabyte():
+    """Of random weights, which pack worse than a model's."""
     assert len(explore(random_attentions(6, 12, 64), names(64)).html.encode()) < 500_000
+
+
+def test_explorer_of_256_tokens_holds_every_weight_of_6_layers_and_12_heads():
+    attentions = random_attentions(6, 12, 256)
+    view = explore(attentions, names(256))
+    kept = weights_of(view).reshape(6, 12, 256, 256) / 255
+    assert np.abs(kept - torch.cat(attentions).numpy()).max() <= 0.5 / 255 + 1e-6
+    assert len(view.html.encode()) < 2_000_000
+
+
+def test_the_numbers_of_the_heads_are_those_of_course_lib_heads_and_of_plain_loops():
+    tokens = ["[CLS]", *"abacba", "[SEP]", *"ac", "[SEP]"]
+    attentions = random_attentions(3, 4, len(tokens))
+    (example,) = json.loads(element(explore(attentions, tokens), "state"))["examples"]
+    weights, places = torch.cat(attentions), range(len(tokens))
+    vocabulary = sorted(set(tokens))
+    ids = torch.tensor([[vocabulary.index(token) for token in tokens]])
+    expected = {
+        "previous token": previous_token_scores(attentions),
+        "the token itself": sum(weights[:, :, q, q] for q in places) / 11,
+        "first token": weights[..., 0].mean(-1),
+        "[SEP]": (weights[..., 7] + weights[..., 10]).mean(-1),
+        "special tokens": (weights[..., 0] + weights[..., 7] + weights[..., 10]).mean(-1),
+        "induction": induction_scores(attentions, ids),
+        "entropy (bits)": torch.distributions.Categorical(weights).entropy().mean(-1) / np.log(2),
+        "distance (tokens)": sum(weights[:, :, q, k] * abs(q - k) for q in places for k in places) / 11,
+    }
+    assert example["numbers"].keys() == expected.keys()
+    for name, numbers in expected.items():
+        torch.testing.assert_close(torch.tensor(example["numbers"][name]), numbers, atol=6e-5, rtol=1e-5)
+
+
+def test_numbers_that_a_text_has_nothing_for_are_left_out_and_hard_zeros_have_no_entropy():
+    numbers = head_numbers(np.ones((1, 1, 1, 1)), ["a"])
+    assert [name for name, found in numbers.items() if found is None] == [
+        "previous token",
+        "[SEP]",
+        "special tokens",
+        "induction",
+    ]
+    masked = np.array([[[[1.0, 0], [0, 0]]]])
+    assert head_numbers(masked, ["a", "b"])["entropy (bits)"] == [[0.0]]
+
+
+def test_two_models_are_compared_on_one_text_under_two_names(small_bert):
+    view = explore(small_bert, text="ab", tokenizer=Letters(), compare=small_bert)
+    examples = json.loads(element(view, "state"))["examples"]
+    assert [one["name"] for one in examples] == ["Bert (first)", "Bert (second)"]
+    assert examples[0]["tokens"] == examples[1]["tokens"] == ["[CLS]", "a", "b", "[SEP]"]
 
 
 def test_explorer_keeps_every_weight_to_half_a_256th():
     attentions = random_attentions(3, 4, 7)
-    raw = np.frombuffer(base64.b64decode(element(explore(attentions, names(7)), "weights")), np.uint8)
-    kept = raw.reshape(3, 4, 7, 7) / 255
+    kept = weights_of(explore(attentions, names(7))).reshape(3, 4, 7, 7) / 255
     assert np.abs(kept - torch.cat(attentions).numpy()).max() <= 0.5 / 255 + 1e-6
 
 
@@ -219,7 +275,7 @@ def test_special_tokens_are_known():
         (lambda: explore([], names(3)), ["empty list"]),
         (lambda: explore(torch.eye(3), names(3), layer=1), ["layer 1", "layers 0 to 0"]),
         (lambda: explore(torch.eye(3), names(3), head=-1), ["head -1", "heads 0 to 0"]),
-        (lambda: explore(torch.eye(1733), names(1733)), ["3,003,289", "3,000,000", "attentions[:2]"]),
+        (lambda: explore(torch.eye(2237), names(2237)), ["5,004,169", "5,000,000", "attentions[:2]"]),
         (lambda: explore(torch.nn.Linear(2, 2), text="a"), ["no tokenizer", "load_minilm()"]),
         (lambda: explore(torch.eye(2), names(2), compare="x"), ["compare is a str", "(attentions, tokens)"]),
         (
@@ -377,7 +433,7 @@ def test_explore_runs_a_model_of_the_course_and_shows_its_own_weights(small_bert
     ids = torch.tensor([Letters().encode("abc").ids])
     with torch.no_grad():
         expected = torch.cat(small_bert(ids, need_weights=True).attentions)
-    raw = np.frombuffer(base64.b64decode(element(view, "weights")), np.uint8)[: 2 * 3 * 25]
+    raw = weights_of(view)[: 2 * 3 * 25]
     assert np.abs(raw.reshape(2, 3, 5, 5) / 255 - expected.numpy()).max() < 0.003
 
 
@@ -387,7 +443,7 @@ def test_explore_gives_the_second_of_two_sentences_its_segment(small_bert):
     segments = torch.tensor([Letters().encode("ab", "cd").type_ids])
     with torch.no_grad():
         expected = torch.cat(small_bert(ids, segments, need_weights=True).attentions)
-    raw = np.frombuffer(base64.b64decode(element(pair, "weights")), np.uint8)
+    raw = weights_of(pair)
     assert np.abs(raw.reshape(expected.shape) / 255 - expected.numpy()).max() < 0.003
 
 

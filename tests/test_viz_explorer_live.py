@@ -50,6 +50,43 @@ def test_heads_come_back_after_an_error_and_one_that_is_not_there_is_refused():
     torch.testing.assert_close(model(ids).logits, before, rtol=0, atol=0)
 
 
+def silence(model, layer, head):
+    """By hand, without course_lib.heads: what the head says is zeroed on its way to the output projection."""
+    attention = model.blocks[layer].attention
+    width = model.config.d_model // attention.n_heads
+
+    def zeroed(_, inputs):
+        said = inputs[0].clone()
+        said.view(*said.shape[:-1], attention.n_heads, width)[..., head, :] = 0
+        return (said,)
+
+    return attention.output.register_forward_pre_hook(zeroed)
+
+
+@pytest.mark.parametrize("make", [gpt, bert])
+def test_the_logits_with_heads_off_are_those_of_the_ablation_by_hand(make):
+    model, words, off = make(), tokenizer(), [[0, 2], [1, 0]]
+    text = TEXT if make is gpt else "the dog sees [MASK] cat"
+    live, seen = explore_live(model, words, text), []
+    with model.register_forward_hook(lambda *call: seen.append(call[-1].logits)):
+        live.off = off
+    whole, during = seen
+    ids = torch.tensor([words.encode(text)])
+    hooks = [silence(model, *one) for one in off]
+    with torch.no_grad():
+        by_hand = model(ids).logits
+    for hook in hooks:
+        hook.remove()
+    torch.testing.assert_close(during, by_hand, rtol=1e-5, atol=1e-6)
+    assert (during - whole).abs().max() > 1e-3  # or the heads would do nothing, and any mistake pass
+    with torch.no_grad():
+        torch.testing.assert_close(model(ids).logits, whole, rtol=1e-5, atol=1e-6)
+    place = -1 if make is gpt else ids[0].tolist().index(words.mask_id)
+    shares = by_hand[0, place].softmax(-1)
+    for name, _, now in live.predictions["rows"]:
+        assert now == pytest.approx(shares[WORDS.index(name)].item(), abs=1e-6)
+
+
 @pytest.mark.parametrize("make", [gpt, bert])
 def test_the_predictions_are_those_of_the_ablation_by_hand(make):
     model, words = make(), tokenizer()
@@ -92,9 +129,28 @@ def test_a_new_sentence_is_read_and_bad_ones_are_told_and_change_nothing():
     assert live.message == ""
 
 
-def test_where_no_kernel_runs_the_still_living_view_stands_in():
-    data, _ = explore_live(gpt(), tokenizer(), TEXT)._repr_mimebundle_()
-    assert "<iframe" in data["text/html"] and "application/vnd.jupyter.widget-view+json" in data
+def test_it_is_shown_as_a_still_living_view_and_a_widget_that_says_nothing_elsewhere(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda one, raw=False: shown.append((one, raw)))
+    live = explore_live(gpt(), tokenizer(), TEXT)
+    live._ipython_display_()
+    (still, _), (widget, raw) = shown
+    assert "<iframe" in still.html and "<img" in still.html
+    assert list(widget) == ["application/vnd.jupyter.widget-view+json"] and raw
+    assert widget["application/vnd.jupyter.widget-view+json"]["model_id"] == live.model_id
+
+
+def test_a_page_of_the_site_and_a_built_lesson_keep_the_view_and_drop_the_widget():
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+    from course_lib.build import tidy
+    from course_lib.site import _output
+
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+    saved = [new_output("display_data", data) for data in ({"text/html": "<b>view</b>"}, widget)]
+    assert [_output(output, None) for output in saved] == ["<b>view</b>", ""]
+    (cell,) = tidy(new_notebook(cells=[new_code_cell("", outputs=saved)])).cells
+    assert [list(output.data) for output in cell.outputs] == [["text/html"]]
 
 
 def test_a_model_without_an_output_says_how_far_its_vectors_moved():

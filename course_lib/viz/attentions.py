@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,50 @@ def stacked(attentions: Any) -> np.ndarray:
         )
     _check_rows(weights)
     return weights
+
+
+def head_numbers(
+    weights: np.ndarray, tokens: Sequence[str], special: Sequence[int] = ()
+) -> dict[str, list[list[float]] | None]:
+    """What each head does in this text: a number a head, the mean over the queries that have it.
+
+    Args:
+        weights: (L, H, T, T), rows are queries.
+        tokens: T.  special: positions of [CLS], [SEP] and their like.
+
+    Returns:
+        L lists of H numbers under each name; None where no query of the text has the number.
+    """
+    places = np.arange(len(tokens))
+    same = np.array([[one == other for other in tokens] for one in tokens])
+    after = np.zeros_like(same)
+    after[:, 1:] = same[
+        :, :-1
+    ]  # key k follows a token that equals query q: prefix matching, Olsson et al. 2022
+    after = np.tril(after)
+    separators = [i for i in special if str(tokens[i]) in ("[SEP]", "</s>")]
+    looks_at = {
+        "previous token": np.eye(len(tokens), k=-1, dtype=bool),
+        "the token itself": np.eye(len(tokens), dtype=bool),
+        "first token": np.broadcast_to(places == 0, same.shape),
+        "[SEP]": np.broadcast_to(np.isin(places, separators), same.shape),
+        "special tokens": np.broadcast_to(np.isin(places, special), same.shape),
+        "induction": after,
+    }
+    numbers = {}
+    for name, keys in looks_at.items():
+        queries = keys.any(1)
+        numbers[name] = (
+            np.einsum("lhqk,qk->lh", weights, keys * 1.0) / queries.sum() if queries.any() else None
+        )
+    surprise = -np.log2(np.where(weights > 0, weights, 1))
+    numbers["entropy (bits)"] = np.einsum("lhqk,lhqk->lh", weights, surprise) / len(tokens)
+    distance = abs(places[:, None] - places) / len(tokens)
+    numbers["distance (tokens)"] = np.einsum("lhqk,qk->lh", weights, distance)
+    return {
+        name: None if found is None else (found.astype(float).round(4) + 0.0).tolist()
+        for name, found in numbers.items()
+    }
 
 
 def run_model(model: Any, text: Any, tokenizer: Any) -> tuple[Any, list[str]]:

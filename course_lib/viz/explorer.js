@@ -9,6 +9,7 @@ const RAMP = Uint32Array.from({ length: 256 }, (_, i) => {
   const [r, g, b] = STOPS[low].map((from, c) => Math.round(from + (STOPS[low + 1][c] - from) * (at - low)));
   return (255 << 24) | (b << 16) | (g << 8) | r;
 });
+const MANY = 1000; // lines in one picture
 const clamp = (low, value, high) => Math.max(low, Math.min(high, value));
 
 function make(tag, properties = {}, ...children) {
@@ -80,98 +81,82 @@ function liveBar(model, current) {
 function render({ model, el }) {
   const nLayers = model.get("n_layers"), nHeads = model.get("n_heads");
   const size = model.get("size"), font = () => getComputedStyle(root).fontFamily;
-  let examples, bytes;
+  let examples;
   function load() {
     const raw = model.get("weights");
-    bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
-    let start = 0;
+    let start = raw.byteOffset;
     examples = model.get("examples").map((one) => {
-      const at = start;
-      start += nLayers * nHeads * one.tokens.length ** 2;
-      return { ...one, start: at };
+      const weights = new Uint8Array(raw.buffer, start, nLayers * nHeads * one.tokens.length ** 2);
+      start += weights.length;
+      return { ...one, weights };
     });
   }
   load();
-  const state = { example: 0, layer: model.get("layer"), head: model.get("head"), hide: false, pin: null, hover: null };
-  let kept = [], atlas = null, thumbs = null, peaks = null;
+  // `shown`: one example, or two side by side; the first is the one that grid, lines and list speak of.
+  const state = { shown: [0], layer: model.get("layer"), head: model.get("head"), hide: false, pin: null, hover: null };
   const geometry = {};
 
   // ---- the weights on show -------------------------------------------------------------------------------------
-  const example = () => examples[state.example];
-  const label = (i) => example().tokens[kept[i]];
-  const byteAt = (layer, head, q, k) => {
-    const n = example().tokens.length;
-    return bytes[example().start + ((layer * nHeads + head) * n + kept[q]) * n + kept[k]];
-  };
-  const weight = (q, k) => byteAt(state.layer, state.head, q, k) / 255;
-  const arrow = (q, k) => `${label(q)} → ${label(k)}`;
+  const example = () => examples[state.shown[0]];
+  const both = () => state.shown.length > 1;
+  const label = (one, i) => one.tokens[one.kept[i]];
+  const rowAt = (one, layer, head, q) => ((layer * nHeads + head) * one.tokens.length + one.kept[q]) * one.tokens.length;
+  const weight = (one, q, k) => one.weights[rowAt(one, state.layer, state.head, q) + one.kept[k]] / 255;
+  const arrow = (one, q, k) => `${label(one, q)} → ${label(one, k)}`;
+  const peak = (one) => one.peaks[state.layer * nHeads + state.head];
 
-  // A sheet with a picture of every head, `side` pixels square, each from 0 to the head's largest weight. Where a
-  // pixel stands for several weights it shows the largest: an average would wash thin lines out.
-  function sheet(side) {
-    const n = kept.length, canvas = make("canvas", { width: Math.max(1, side * nHeads), height: Math.max(1, side * nLayers) });
-    const image = new ImageData(canvas.width, canvas.height), pixels = new Uint32Array(image.data.buffer);
-    const largest = new Uint8Array(side * side), at = Array.from({ length: n }, (_, i) => Math.floor((i * side) / n));
-    for (let l = 0; l < nLayers; l++)
-      for (let h = 0; h < nHeads; h++) {
-        largest.fill(0);
-        for (let q = 0; q < n; q++)
-          for (let k = 0; k < n; k++) {
-            const value = byteAt(l, h, q, k), pixel = at[q] * side + at[k];
-            if (value > largest[pixel]) largest[pixel] = value;
-          }
-        const peak = largest.reduce((one, two) => Math.max(one, two), 1);
-        peaks[l * nHeads + h] = peak;
-        largest.forEach((value, i) => {
-          const y = l * side + Math.floor(i / side), x = h * side + (i % side);
-          pixels[y * canvas.width + x] = RAMP[Math.round((value * 255) / peak)];
-        });
-      }
+  function picture(width, height, paint) {
+    const canvas = make("canvas", { width: Math.max(1, width), height: Math.max(1, height) });
+    const image = new ImageData(canvas.width, canvas.height);
+    paint(new Uint32Array(image.data.buffer), canvas.width);
     canvas.getContext("2d").putImageData(image, 0, 0);
     return canvas;
   }
 
-  function colour() {
-    kept = example().tokens.map((_, i) => i).filter((i) => !(state.hide && example().special.includes(i)));
-    peaks = new Uint8Array(nLayers * nHeads);
-    thumbs = sheet(Math.min(kept.length, 22));
-    atlas = sheet(kept.length);
+  // Which tokens are shown, and a picture of every head, at most 22 pixels square, each from 0 to the head's largest
+  // weight. Where a pixel stands for several weights it shows the largest: an average would wash thin lines out.
+  function prepare(one) {
+    if (one.kept) return;
+    const all = one.tokens.length, hidden = new Set(state.hide ? one.special : []);
+    const kept = one.kept = Uint32Array.from(one.tokens.keys()).filter((i) => !hidden.has(i));
+    const n = kept.length, side = Math.min(n, 22), { weights } = one;
+    const peaks = one.peaks = new Uint8Array(nLayers * nHeads), largest = new Uint8Array(side * side);
+    const at = Uint32Array.from(kept, (_, i) => Math.floor((i * side) / n));
+    one.thumbs = picture(side * nHeads, side * nLayers, (pixels, wide) => {
+      for (let i = 0; i < peaks.length; i++) {
+        let top = 1;
+        largest.fill(0);
+        for (let q = 0; q < n; q++) {
+          const row = (i * all + kept[q]) * all, line = at[q] * side;
+          for (let k = 0; k < n; k++) {
+            const value = weights[row + kept[k]], pixel = line + at[k];
+            if (value > largest[pixel]) { largest[pixel] = value; if (value > top) top = value; }
+          }
+        }
+        peaks[i] = top;
+        const corner = Math.floor(i / nHeads) * side * wide + (i % nHeads) * side;
+        for (let y = 0; y < side; y++)
+          for (let x = 0; x < side; x++)
+            pixels[corner + y * wide + x] = RAMP[Math.round((largest[y * side + x] * 255) / top)];
+      }
+    });
   }
 
-  // ---- what the heads do ------------------------------------------------------------------------------------------
-  // A number a head, over all tokens of the text; each function gets (row of weights, query, tokens, specials).
-  const sum = (row, chosen) => { let total = 0; for (let k = 0; k < row.length; k++) if (chosen(k)) total += row[k]; return total; };
-  const MEASURES = {
-    "previous token": (row, q) => (q ? row[q - 1] : null),
-    "the token itself": (row, q) => row[q],
-    "first token": (row) => row[0],
-    "special tokens": (row, q, tokens, special) => (special.length ? sum(row, (k) => special.includes(k)) : null),
-    "induction": (row, q, tokens) => {
-      const after = (k) => k > 0 && k <= q && tokens[k - 1] === tokens[q];
-      return row.some((_, k) => after(k)) ? sum(row, after) : null;
-    },
-    "entropy (bits)": (row) => row.reduce((total, w) => (w > 0 ? total - w * Math.log2(w) : total), 0),
-    "distance (tokens)": (row, q) => row.reduce((total, w, k) => total + w * Math.abs(q - k), 0),
-  };
-  const rowOf = (one, layer, head, q) => {
-    const n = one.tokens.length, at = one.start + ((layer * nHeads + head) * n + q) * n;
-    return Float32Array.from(bytes.subarray(at, at + n), (value) => value / 255);
-  };
-  // [[score, layer, head] …], the largest first; empty where no query of this text has the number.
+  // A picture of the head on show, a pixel a weight.
+  const matrix = (one) => picture(one.kept.length, one.kept.length, (pixels) => {
+    const { kept, weights } = one, n = kept.length, top = peak(one);
+    const ramp = RAMP.map((_, value) => RAMP[Math.min(255, Math.round((value * 255) / top))]);
+    for (let q = 0; q < n; q++) {
+      const row = rowAt(one, state.layer, state.head, q);
+      for (let k = 0; k < n; k++) pixels[q * n + k] = ramp[weights[row + kept[k]]];
+    }
+  });
+
+  // [[number, layer, head] …], the largest or the smallest first; empty where the text has nothing to measure it by.
   function ranked(name) {
-    const one = example(), n = one.tokens.length, found = [];
-    one.ranked ??= {};
-    if (one.ranked[name]) return one.ranked[name];
-    for (let l = 0; l < nLayers; l++)
-      for (let h = 0; h < nHeads; h++) {
-        let total = 0, count = 0;
-        for (let q = 0; q < n; q++) {
-          const value = MEASURES[name](rowOf(one, l, h, q), q, one.tokens, one.special);
-          if (value !== null) { total += value; count++; }
-        }
-        if (count) found.push([total / count, l, h]);
-      }
-    return (one.ranked[name] = found.sort((a, b) => b[0] - a[0] || a[1] - b[1] || a[2] - b[2]));
+    const found = (example().numbers[name] ?? []).flatMap((row, l) => row.map((value, h) => [value, l, h]));
+    const sign = state.lowest ? 1 : -1;
+    return found.sort((a, b) => sign * (a[0] - b[0]) || a[1] - b[1] || a[2] - b[2]);
   }
 
   // Attention roll-out (Abnar & Zuidema 2020): heads averaged, half of each vector passes by, layers multiplied.
@@ -186,7 +171,10 @@ function render({ model, el }) {
       const after = new Float32Array(n * n);
       for (let q = 0; q < n; q++) {
         const mixed = new Float32Array(n);
-        for (let h = 0; h < nHeads; h++) rowOf(one, l, h, q).forEach((w, k) => { mixed[k] += w; });
+        for (let h = 0; h < nHeads; h++) {
+          const row = ((l * nHeads + h) * n + q) * n;
+          for (let k = 0; k < n; k++) mixed[k] += one.weights[row + k];
+        }
         const total = mixed.reduce((a, b) => a + b, 0) || 1;
         for (let k = 0; k < n; k++) {
           const share = (0.5 * mixed[k]) / total + (k === q ? 0.5 : 0);
@@ -198,24 +186,27 @@ function render({ model, el }) {
     return (one.rollout = layers);
   }
   const traced = (layer, { side, i }) => {
-    const n = example().tokens.length, matrix = rollout()[layer];
-    return kept.map((other) => (side === "query" ? matrix[kept[i] * n + other] : matrix[other * n + kept[i]]));
+    const one = example(), n = one.tokens.length, made = rollout()[layer];
+    return Array.from(one.kept, (other) => (side === "query" ? made[one.kept[i] * n + other] : made[other * n + one.kept[i]]));
   };
 
   // ---- what stands on the page ---------------------------------------------------------------------------------
   const root = make("div", { className: "explorer" });
   const canvas = (text, keys) => make("canvas", { tabIndex: 0, aria: { role: keys, label: text } });
   const grid = canvas("All heads. Arrow keys choose layer and head.", "application");
-  const map = canvas("", "application"), lines = canvas("", "application");
+  const map = canvas("", "application"), second = canvas("", "application"), lines = canvas("", "application");
   grid.className = "pick"; lines.className = "pick";
-  const readout = make("div", { className: "readout" });
-  const mapTitle = make("h3"), most = make("b"), strongest = make("ol", { aria: { live: "polite" } });
-  const order = make("select", { aria: { label: "what the list shows" }, onchange: () => tellHead() },
+  const readout = make("div", { className: "readout", aria: { role: "status" } });
+  const titles = [make("h3"), make("h3"), make("h3")], most = [make("b"), make("b")], strongest = make("ol", { aria: { live: "polite" } });
+  const order = make("select", { aria: { label: "what the list shows" }, onchange: () => tellList() },
     make("option", { value: "", textContent: "Strongest in this head" }),
-    ...(nLayers * nHeads > 1 ? Object.keys(MEASURES).map((name) => make("option", { value: name, textContent: `Heads by: ${name}` })) : []));
+    ...(nLayers * nHeads > 1 ? Object.keys(example().numbers).map((name) => make("option", { value: name, textContent: `Heads by: ${name}` })) : []));
+  const flip = make("button", { type: "button", className: "flip", onclick: () => { state.lowest = !state.lowest; tellList(); } });
   const trace = make("canvas", { className: "trace", aria: { role: "img", label: "" } });
-  const listTitle = make("h3", {}, order);
+  const followed = make("span"), listTitle = make("h3", { className: "list" }, order, flip, followed);
   const scroller = make("div", { className: "scroll" }, lines);
+  const scale = (top) => make("div", { className: "scale" }, "0", make("i"), top, "weight");
+  const other = make("div", {}, second, scale(most[1])); // the second of two examples
   scroller.style.maxHeight = `${size + 4}px`;
 
   function stepper(name, count) {
@@ -228,48 +219,57 @@ function render({ model, el }) {
       input.setAttribute("aria-valuetext", `${name} ${state[name]} of 0 to ${count - 1}`); } };
   }
   const steppers = [stepper("layer", nLayers), stepper("head", nHeads)];
-  const buttons = examples.map((one, i) => make("button", { type: "button", textContent: one.name, title: one.name,
-    onclick: () => { state.pin = state.hover = null; state.example = i; colour(); draw(); } }));
+  const choices = [...examples.map((one, i) => [one.name, [i]]), ["Side by side", [0, 1]]];
+  const buttons = choices.map(([name, shown]) => make("button", { type: "button", textContent: name, title: name,
+    onclick: () => { state.pin = state.hover = null; state.shown = shown; draw(); } }));
   const hide = make("input", { type: "checkbox", id: "hide-special" });
-  hide.addEventListener("change", () => { state.pin = state.hover = null; state.hide = hide.checked; colour(); draw(); });
+  hide.addEventListener("change", () => {
+    state.pin = state.hover = null;
+    state.hide = hide.checked;
+    examples.forEach((one) => { one.kept = null; });
+    draw();
+  });
   const bar = make("div", { className: "bar" });
   if (nLayers > 1) bar.append(steppers[0].node);
   if (nHeads > 1) bar.append(steppers[1].node);
   if (examples.some((one) => one.special.length && one.special.length < one.tokens.length))
     bar.append(make("label", { className: "check", title: "Weights are shown as they are, not rescaled" }, hide, "Hide special tokens"));
   const sizeText = make("span", { className: "size" });
-  const all = make("div", { className: "all" }, make("h3", { textContent: "All heads (row: layer)" }), grid);
+  const all = make("div", { className: "all" }, titles[2], grid);
   const live = model.get("live") ? liveBar(model, () => [state.layer, state.head]) : null;
   root.append(
     make("div", { className: "top" }, make("h2", { textContent: model.get("title"), title: model.get("title") }), sizeText),
     bar, ...(live ? [live.node] : []), readout,
     make("div", { className: "panels" },
       make("section", {}, all, listTitle, trace, strongest),
-      make("section", {}, mapTitle, map,
-        make("div", { className: "scale" }, "0", make("i"), most, "weight")),
-      make("section", {}, make("h3", { textContent: "Query (left), key (right)" }), scroller)));
+      make("section", {}, titles[0], map, scale(most[0])),
+      make("section", {}, titles[1], scroller, other)));
   if (examples.length > 1)
-    root.firstChild.append(make("div", { className: "choice", aria: { role: "group", label: "sentence" } }, ...buttons));
+    root.firstChild.append(make("div", { className: "choice", aria: { role: "group", label: "what is shown" } }, ...buttons));
   if (!bar.hasChildNodes()) bar.remove();
   if (nLayers * nHeads === 1) all.remove();
   el.replaceChildren(root);
 
   // ---- drawing -------------------------------------------------------------------------------------------------
   function layout() {
-    const style = getComputedStyle(root), gap = 24;
+    const style = getComputedStyle(root), gap = 26;
     const width = root.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    const narrow = width < 640;
-    root.classList.toggle("narrow", narrow);
-    const gridWidth = narrow ? Math.min(width, 420) : clamp(160, width * 0.26, 310);
-    const linesWidth = narrow ? Math.min(width, 420) : clamp(205, width * 0.28, 330);
-    const mapWidth = narrow ? width : width - gridWidth - linesWidth - 2 * gap;
-    return { gridWidth, linesWidth, mapWidth };
+    // Three panels beside each other, or the last one below, or all of them below each other.
+    const columns = width < 460 ? 1 : width < 640 ? 2 : 3;
+    root.classList.toggle("narrow", columns < 3);
+    if (columns === 1) return { gridWidth: width, mapWidth: width, linesWidth: width };
+    const gridWidth = clamp(160, width * 0.26, 310), rest = width - gridWidth - gap;
+    if (columns === 2) return { gridWidth, mapWidth: rest, linesWidth: both() ? rest : Math.min(width, 420) };
+    const linesWidth = both() ? (rest - gap) / 2 : clamp(205, width * 0.28, 330);
+    return { gridWidth, mapWidth: rest - gap - linesWidth, linesWidth };
   }
 
   function drawGrid(width) {
-    const margin = 22, cell = clamp(9, Math.floor((width - margin) / nHeads), 40), inner = cell - 3, n = Math.min(kept.length, 22);
+    const margin = 22, cell = clamp(9, Math.floor((width - margin) / nHeads), 40), inner = cell - 3, one = example(), n = Math.min(one.kept.length, 22);
     const pen = sharpen(grid, margin + nHeads * cell + 2, margin + nLayers * cell + 2);
     geometry.grid = { margin, cell };
+    // The list ends where the map does, but leaves room for six lines.
+    strongest.style.maxHeight = `${Math.max(150, size - nLayers * cell - 60)}px`;
     pen.font = `10.5px ${font()}`;
     const every = cell < 16 ? 5 : 1;
     pen.textAlign = "center";
@@ -289,7 +289,7 @@ function render({ model, el }) {
     for (let l = 0; l < nLayers; l++)
       for (let h = 0; h < nHeads; h++) {
         const x = margin + h * cell + 1.5, y = margin + l * cell + 1.5;
-        if (n) pen.drawImage(thumbs, h * n, l * n, n, n, x, y, inner, inner);
+        if (n) pen.drawImage(one.thumbs, h * n, l * n, n, n, x, y, inner, inner);
         pen.strokeRect(x - 0.5, y - 0.5, inner + 1, inner + 1);
       }
     pen.strokeStyle = INK;
@@ -305,29 +305,40 @@ function render({ model, el }) {
     pen.strokeRect(margin + state.head * cell + 0.5, margin + state.layer * cell + 0.5, inner + 2, inner + 2);
   }
 
-  function drawMap(width) {
-    const n = kept.length, pen0 = map.getContext("2d");
+  // The square that is pointed at, as the map of `one` has it: its own, or, over the same tokens, the other map's.
+  function pointed(one) {
+    const at = state.hover;
+    if (at?.place !== "map") return null;
+    const from = examples[at.example];
+    return from === one || (both() && [at.q, at.k].every((i) => label(from, i) === label(one, i))) ? at : null;
+  }
+
+  function drawMap(map, one, place, width) {
+    const { kept } = one, n = kept.length, pen0 = map.getContext("2d");
     const text = (s) => `${s >= 9 ? clamp(9, s - 4, 12.5) : 10}px ${font()}`;
     pen0.setTransform(1, 0, 0, 1, 0, 0);
     pen0.font = text(20);
-    const widest = clamp(24, Math.max(0, ...kept.map((_, i) => pen0.measureText(label(i)).width)) + 2, clamp(70, width * 0.28, 130));
+    const widest = clamp(24, Math.max(0, ...Array.from(kept, (_, i) => pen0.measureText(label(one, i)).width)) + 2, clamp(70, width * 0.28, 130));
     const left = Math.ceil(widest) + 10, slope = Math.ceil(widest * 0.75) + 12;
-    const fit = (top, right) => clamp(1, Math.floor(Math.min(width - left - right, size - top - 24) / Math.max(1, n)), 36);
+    const fit = (top, right) => {
+      const side = Math.min(width - left - right, size - top - 24) / Math.max(1, n);
+      return side < 4 ? Math.max(side, 0.5) : Math.min(Math.floor(side), 36); // whole pixels as long as that costs little
+    };
     // Column labels are slanted where the squares leave room for that, and upright where they do not.
     let s = fit(slope, slope - 8), top = slope, right = slope;
     const upright = s < 14;
     if (upright) [top, right] = [left, 2], s = Math.min(fit(top, right), 14);
     const pen = sharpen(map, left + n * s + right, top + n * s + 2);
-    geometry.map = { left, top, s };
+    geometry[place] = { left, top, s };
     pen.font = text(s);
     pen.fillStyle = MUTED;
-    const every = Math.ceil(11 / s), focus = state.hover?.place === "map" ? state.hover : null;
+    const every = Math.ceil(11 / s), focus = pointed(one);
     const named = (i, marked) => marked === undefined ? i % every === 0 : i === marked || (i % every === 0 && Math.abs(i - marked) >= every);
     for (let i = 0; i < n; i++) {
       if (named(i, focus?.q)) {
         pen.textAlign = "right";
         pen.fillStyle = focus?.q === i ? VERMILLION : INK;
-        pen.fillText(shorten(pen, label(i), widest), left - 7, top + i * s + s / 2);
+        pen.fillText(shorten(pen, label(one, i), widest), left - 7, top + i * s + s / 2);
       }
       if (named(i, focus?.k)) {
         pen.save();
@@ -335,12 +346,12 @@ function render({ model, el }) {
         pen.fillStyle = focus?.k === i ? VERMILLION : INK;
         pen.translate(left + i * s + s / 2 + (upright ? 0 : 1), top - 6);
         pen.rotate(upright ? -Math.PI / 2 : -Math.PI / 4);
-        pen.fillText(shorten(pen, label(i), widest), 0, 0);
+        pen.fillText(shorten(pen, label(one, i), widest), 0, 0);
         pen.restore();
       }
     }
     pen.imageSmoothingEnabled = false;
-    if (n) pen.drawImage(atlas, state.head * n, state.layer * n, n, n, left, top, n * s, n * s);
+    if (n) pen.drawImage(matrix(one), left, top, n * s, n * s);
     if (s >= 9) {
       pen.strokeStyle = "#fff";
       pen.lineWidth = 1;
@@ -360,20 +371,33 @@ function render({ model, el }) {
     }
   }
 
+  // Lines are drawn for weights above this: 0.02, or more where that would be over MANY lines, none of which could be told.
+  function faintest(one) {
+    const counts = new Uint32Array(256), { kept, weights } = one;
+    for (let q = 0; q < kept.length; q++) {
+      const row = rowAt(one, state.layer, state.head, q);
+      for (let k = 0; k < kept.length; k++) counts[weights[row + kept[k]]]++;
+    }
+    let value = 256, lines = 0;
+    while (value > 6 && lines + counts[value - 1] <= MANY) lines += counts[--value];
+    return (value - 0.5) / 255;
+  }
+
   function drawLines(width) {
-    const n = kept.length, row = clamp(13, Math.floor(size / Math.max(1, n)), 26), numbers = 32;
+    const one = example(), { kept } = one, n = kept.length, row = clamp(13, Math.floor(size / Math.max(1, n)), 26), numbers = 32;
     const pen = sharpen(lines, width, Math.max(1, n * row));
     pen.font = `${clamp(10.5, row - 8, 13)}px ${font()}`;
-    const widest = Math.min(Math.max(0, ...kept.map((_, i) => pen.measureText(label(i)).width)) + 2, (width - 2 * numbers) * 0.35);
+    const widest = Math.min(Math.max(0, ...Array.from(kept, (_, i) => pen.measureText(label(one, i)).width)) + 2, (width - 2 * numbers) * 0.35);
     const x0 = numbers + widest + 6, x1 = width - x0, y = (i) => i * row + row / 2;
     geometry.lines = { row, x0, x1 };
     const focus = state.pin || (state.hover?.place === "lines" ? state.hover : null);
     const shown = (q, k) => !focus || (focus.side === "query" ? q === focus.i : k === focus.i);
+    const least = focus ? 0.02 : faintest(one);
     const hue = focus?.side === "key" ? VERMILLION : BLUE;
     const steps = 20, bins = Array.from({ length: steps + 1 }, () => []);
     for (let q = 0; q < n; q++)
       for (let k = 0; k < n; k++)
-        if (shown(q, k)) { const w = weight(q, k); if (w > 0.02) bins[Math.ceil(w * steps)].push(q, k); }
+        if (shown(q, k)) { const w = weight(one, q, k); if (w > least) bins[Math.ceil(w * steps)].push(q, k); }
     pen.strokeStyle = hue;
     bins.forEach((pairs, level) => {
       pen.globalAlpha = focus ? Math.max(0.3, level / steps) : Math.max(0.06, level / steps) * 0.85;
@@ -390,7 +414,7 @@ function render({ model, el }) {
     for (let i = 0; i < n; i++)
       for (const side of ["query", "key"]) {
         const self = focus && focus.side === side && focus.i === i, other = focus && focus.side !== side;
-        const w = other ? (side === "key" ? weight(focus.i, i) : weight(i, focus.i)) : 0;
+        const w = other ? (side === "key" ? weight(one, focus.i, i) : weight(one, i, focus.i)) : 0;
         const edge = side === "query" ? x0 - 5 : x1 + 5, out = side === "query" ? -1 : 1;
         if (other && w > 0.02) {
           pen.globalAlpha = 0.22;
@@ -400,7 +424,7 @@ function render({ model, el }) {
         }
         pen.textAlign = side === "query" ? "right" : "left";
         pen.fillStyle = self ? hue : focus && !(other && w > 0.02) ? "#9aa5b1" : INK;
-        pen.fillText(shorten(pen, label(i), widest), edge + out, y(i));
+        pen.fillText(shorten(pen, label(one, i), widest), edge + out, y(i));
         if (other && w >= 0.005) {
           pen.textAlign = side === "query" ? "left" : "right";
           pen.fillStyle = MUTED;
@@ -410,45 +434,57 @@ function render({ model, el }) {
   }
 
   // ---- words: what is pointed at, and the strongest weights ----------------------------------------------------------
-  function pairs(q, k) {
-    const found = [];
-    for (let a = 0; a < kept.length; a++)
-      for (let b = 0; b < kept.length; b++)
-        if ((q === undefined || a === q) && (k === undefined || b === k)) found.push([weight(a, b), a, b]);
-    return found.sort((one, two) => two[0] - one[0] || one[1] - two[1] || one[2] - two[2]);
+  // The `count` strongest weights [weight, query, key] of a head, of a row or of a column.
+  function strong(one, count, query, key) {
+    const found = [], n = one.kept.length;
+    for (let q = query ?? 0; q < (query ?? n - 1) + 1; q++)
+      for (let k = key ?? 0; k < (key ?? n - 1) + 1; k++) {
+        const w = weight(one, q, k);
+        if (found.length === count && w <= found[count - 1][0]) continue;
+        const place = found.findIndex(([less]) => less < w);
+        found.splice(place < 0 ? found.length : place, 0, [w, q, k]);
+        found.length = Math.min(found.length, count);
+      }
+    return found;
   }
 
   function tell() {
-    const focus = state.hover || state.pin;
+    const focus = state.hover || state.pin, one = examples[focus?.example] ?? example();
     let parts = ["Point at a square or a token to read its weight; click a token to keep it."];
+    if (both()) parts = ["Point at a square to read its weight, in both if the tokens are the same."];
     delete root.dataset.weight;
     if (focus?.place === "map") {
-      const w = weight(focus.q, focus.k);
+      const w = weight(one, focus.q, focus.k), twin = examples[state.shown.find((i) => i !== focus.example)];
       root.dataset.weight = w;
-      parts = [make("b", { textContent: `${arrow(focus.q, focus.k)}  ${w.toFixed(2)}` })];
+      parts = [make("b", { textContent: `${arrow(one, focus.q, focus.k)}  ${w.toFixed(2)}` })];
+      if (twin && pointed(twin)) parts.push(` here, ${weight(twin, focus.q, focus.k).toFixed(2)} in the other`);
     } else if (focus?.place === "grid") {
       parts = [`Layer ${focus.layer}, head ${focus.head}: click to choose it`];
     } else if (focus?.place === "lines") {
-      const asks = focus.side === "query", rows = asks ? pairs(focus.i) : pairs(undefined, focus.i);
-      const list = rows.slice(0, 4).map(([w, q, k]) => `${label(asks ? k : q)} ${w.toFixed(2)}`).join(",  ");
-      parts = [make("b", { textContent: label(focus.i) }), asks ? " looks at " : " is looked at by ", list];
+      const asks = focus.side === "query", rows = asks ? strong(one, 4, focus.i) : strong(one, 4, undefined, focus.i);
+      const list = rows.map(([w, q, k]) => `${label(one, asks ? k : q)} ${w.toFixed(2)}`).join(",  ");
+      parts = [make("b", { textContent: label(one, focus.i) }), asks ? " looks at " : " is looked at by ", list];
     }
     readout.replaceChildren(...parts);
-    const full = focus?.place === "map" ? arrow(focus.q, focus.k) : focus?.place === "lines" ? label(focus.i) : "";
-    map.title = focus?.place === "map" ? full : "";
+    const full = focus?.place === "map" ? arrow(one, focus.q, focus.k) : focus?.place === "lines" ? label(one, focus.i) : "";
+    map.title = second.title = focus?.place === "map" ? full : "";
     lines.title = focus?.place === "lines" ? full : "";
   }
 
   function tellHead() {
     steppers.forEach((s) => s.show());
-    buttons.forEach((b, i) => b.setAttribute("aria-pressed", i === state.example));
-    mapTitle.textContent = `Layer ${state.layer}, head ${state.head} (row: query)`;
-    most.textContent = (peaks[state.layer * nHeads + state.head] / 255).toFixed(2);
+    buttons.forEach((b, i) => b.setAttribute("aria-pressed", String(choices[i][1]) === String(state.shown)));
+    const head = `Layer ${state.layer}, head ${state.head}`, [first, other] = state.shown.map((i) => examples[i]);
+    titles[0].textContent = both() ? first.name : `${head} (row: query)`;
+    titles[1].textContent = both() ? other.name : "Query (left), key (right)";
+    titles[2].textContent = both() ? "All heads, on the left (row: layer)" : "All heads (row: layer)";
+    titles.forEach((title) => { title.title = title.textContent; });
+    [first, other].forEach((one, i) => { if (one) most[i].textContent = (peak(one) / 255).toFixed(2); });
     tellList();
     const where = `layer ${state.layer}, head ${state.head}`;
-    map.setAttribute("aria-label", `Attention weights of ${where} as a heat map. Arrow keys move between squares.`);
+    [map, second].forEach((one, i) => one.setAttribute("aria-label", `Attention weights of ${where}${both() ? ` in ${(i ? other : first).name}` : ""} as a heat map. Arrow keys move between squares.`));
     lines.setAttribute("aria-label", `Attention weights of ${where} as lines from queries to keys. Arrow keys move between tokens.`);
-    sizeText.textContent = `${nLayers} ${nLayers > 1 ? "layers" : "layer"} × ${nHeads} ${nHeads > 1 ? "heads" : "head"}, ${example().tokens.length} tokens`;
+    sizeText.textContent = `${nLayers} ${nLayers > 1 ? "layers" : "layer"} × ${nHeads} ${nHeads > 1 ? "heads" : "head"}, ${state.shown.map((i) => examples[i].tokens.length).join(" and ")} tokens`;
   }
 
   // Under the grid: the strongest weights, or the heads by a number, or, for a token that is kept, its way through the layers.
@@ -457,33 +493,60 @@ function render({ model, el }) {
       const name = make(act ? "button" : "span", { textContent: text, title: text, ...(act && { type: "button", onclick: act }) });
       return make("li", {}, name, make("b", { textContent: value.toFixed(2) }));
     };
-    trace.hidden = !state.pin;
-    delete root.dataset.trace;
-    delete root.dataset.ranked;
-    if (state.pin) {
-      const asks = state.pin.side === "query", what = asks ? "is made of (roll-out)" : "goes to (roll-out)";
-      listTitle.replaceChildren(`“${label(state.pin.i)}” ${what}`);
-      const rows = Array.from({ length: nLayers }, (_, l) => traced(l, state.pin)), last = rows[nLayers - 1];
-      drawTrace(rows);
-      root.dataset.trace = JSON.stringify(last);
-      const best = last.map((w, i) => [w, i]).sort((a, b) => b[0] - a[0]).slice(0, 3);
-      strongest.replaceChildren(...best.map(([w, i]) => item(`${label(i)}, after all layers`, w)));
-      return;
+    trace.hidden = followed.hidden = !state.pin;
+    order.hidden = Boolean(state.pin);
+    flip.hidden = !order.value || order.hidden;
+    flip.textContent = state.lowest ? "▲" : "▼";
+    flip.title = state.lowest ? "lowest first" : "highest first";
+    flip.setAttribute("aria-label", flip.title);
+    const ranks = !order.hidden && order.value ? [order.value, state.lowest, state.shown].join() : "";
+    strongest.setAttribute("aria-live", ranks ? "off" : "polite");
+    if (!ranks || ranks !== strongest.dataset.ranks) strongest.replaceChildren(...(state.pin ? follow() : ranks ? rank() : strongestOnes()));
+    strongest.dataset.ranks = ranks;
+    if (!state.pin) delete root.dataset.trace;
+    if (!ranks) delete root.dataset.ranked;
+    for (const one of strongest.querySelectorAll("button")) {
+      const here = one.dataset.head === `${state.layer}.${state.head}`;
+      here ? one.setAttribute("aria-current", "true") : one.removeAttribute("aria-current");
     }
-    listTitle.replaceChildren(order);
-    if (!order.value) {
-      strongest.replaceChildren(...pairs().slice(0, 6).map(([w, q, k]) => item(arrow(q, k), w)));
-      return;
-    }
-    const heads = ranked(order.value);
+  }
+
+  function item(text, values, act) {
+    const name = make(act ? "button" : "span", { textContent: text, title: text, ...(act && { type: "button", onclick: act }) });
+    return make("li", {}, name, ...values.map((value) => make("b", { textContent: value?.toFixed(2) ?? "–" })));
+  }
+
+  function follow() {
+    const one = example(), asks = state.pin.side === "query", what = asks ? "is made of (roll-out)" : "goes to (roll-out)";
+    followed.textContent = `“${label(one, state.pin.i)}” ${what}`;
+    const rows = Array.from({ length: nLayers }, (_, l) => traced(l, state.pin)), last = rows[nLayers - 1];
+    drawTrace(rows);
+    root.dataset.trace = JSON.stringify(last);
+    const best = last.map((w, i) => [w, i]).sort((a, b) => b[0] - a[0]).slice(0, 3);
+    return best.map(([w, i]) => item(`${label(one, i)}, after all layers`, [w]));
+  }
+
+  function strongestOnes() {
+    return state.shown.flatMap((i) => {
+      const one = examples[i], list = strong(one, both() ? 4 : 6).map(([w, q, k]) => item(arrow(one, q, k), [w]));
+      return both() ? [make("li", { className: "of" }, make("span", { textContent: one.name, title: one.name })), ...list] : list;
+    });
+  }
+
+  function rank() {
+    const heads = ranked(order.value), other = both() ? examples[state.shown[1]].numbers[order.value] : null;
     root.dataset.ranked = JSON.stringify(heads);
-    strongest.replaceChildren(...heads.slice(0, 6).map(([value, layer, head]) =>
-      item(`layer ${layer}, head ${head}`, value, () => choose({ layer, head }))));
-    if (!heads.length) strongest.replaceChildren(make("li", {}, "Nothing in this text to measure it by."));
+    if (!heads.length) return [make("li", {}, "Nothing in this text to measure it by.")];
+    const columns = make("li", { className: "of" }, make("span"), make("b", { textContent: "left" }), make("b", { textContent: "right" }));
+    return (both() ? [columns] : []).concat(heads.map(([value, layer, head]) => {
+      const row = item(`layer ${layer}, head ${head}`, [value, ...(both() ? [other?.[layer][head]] : [])], () => choose({ layer, head }));
+      row.firstChild.dataset.head = `${layer}.${head}`;
+      return row;
+    }));
   }
 
   function drawTrace(rows) {
-    const width = layout().gridWidth, margin = 22, row = clamp(6, Math.floor(96 / nLayers), 14), n = kept.length;
+    const width = layout().gridWidth, margin = 22, row = clamp(6, Math.floor(96 / nLayers), 14), n = example().kept.length;
     const pen = sharpen(trace, width, nLayers * row + 2), cell = (width - margin - 2) / Math.max(1, n);
     const peak = Math.max(...rows.flat(), 0.001);
     pen.font = `10px ${font()}`;
@@ -497,21 +560,28 @@ function render({ model, el }) {
         pen.fillRect(margin + i * cell, l * row + 1, Math.max(cell - 0.5, 0.8), row - 1);
       });
     });
-    trace.setAttribute("aria-label", `Attention roll-out of ${label(state.pin.i)}: one row a layer, one column a token, up to ${peak.toFixed(2)}`);
+    trace.setAttribute("aria-label", `Attention roll-out of ${label(example(), state.pin.i)}: one row a layer, one column a token, up to ${peak.toFixed(2)}`);
+  }
+
+  function drawMaps(width) {
+    drawMap(map, example(), "map", width);
+    if (both()) drawMap(second, examples[state.shown[1]], "second", width);
   }
 
   function draw() {
+    state.shown.forEach((i) => prepare(examples[i]));
+    other.hidden = !(scroller.hidden = both());
     const { gridWidth, linesWidth, mapWidth } = layout();
     const widths = [gridWidth, mapWidth, linesWidth];
     live?.show();
     root.querySelectorAll("section").forEach((section, i) => { section.style.width = `${widths[i]}px`; });
     drawGrid(gridWidth);
-    drawMap(mapWidth);
-    drawLines(linesWidth);
+    drawMaps(mapWidth);
+    if (!both()) drawLines(linesWidth);
     tellHead();
     tell();
-    const { example, layer, head } = state;
-    Object.assign(root.dataset, { example, layer, head, geometry: JSON.stringify(geometry) });
+    const { shown, layer, head } = state;
+    Object.assign(root.dataset, { example: shown.join(), layer, head, geometry: JSON.stringify(geometry) });
   }
 
   function point(hover) {
@@ -519,7 +589,7 @@ function render({ model, el }) {
     const places = [state.hover?.place, hover?.place];
     state.hover = hover;
     const { linesWidth, mapWidth } = layout();
-    if (places.includes("map")) drawMap(mapWidth);
+    if (places.includes("map")) drawMaps(mapWidth);
     if (places.includes("lines")) drawLines(linesWidth);
     tell();
   }
@@ -535,24 +605,26 @@ function render({ model, el }) {
   // ---- mouse and keyboard ----------------------------------------------------------------------------------------
   let pointing = false; // a mouse that rests somewhere must not undo what the keyboard does
   const within = (i, n) => i >= 0 && i < n;
+  function square(event, place, which) {
+    const { left, top, s } = geometry[place], n = examples[which].kept.length;
+    const k = Math.floor((event.offsetX - left) / s), q = Math.floor((event.offsetY - top) / s);
+    return within(k, n) && within(q, n) ? { place: "map", example: which, q, k } : null;
+  }
   const hit = {
     grid(event) {
       const { margin, cell } = geometry.grid;
       const head = Math.floor((event.offsetX - margin) / cell), layer = Math.floor((event.offsetY - margin) / cell);
       return within(head, nHeads) && within(layer, nLayers) ? { place: "grid", layer, head } : null;
     },
-    map(event) {
-      const { left, top, s } = geometry.map;
-      const k = Math.floor((event.offsetX - left) / s), q = Math.floor((event.offsetY - top) / s);
-      return within(k, kept.length) && within(q, kept.length) ? { place: "map", q, k } : null;
-    },
+    map: (event) => square(event, "map", state.shown[0]),
+    second: (event) => square(event, "second", state.shown[1]),
     lines(event) {
       const { row, x0, x1 } = geometry.lines, i = Math.floor(event.offsetY / row);
       const side = event.offsetX < x0 + 12 ? "query" : event.offsetX > x1 - 12 ? "key" : null;
-      return side && within(i, kept.length) ? { place: "lines", side, i } : null;
+      return side && within(i, example().kept.length) ? { place: "lines", side, i } : null;
     },
   };
-  for (const [place, target] of [["grid", grid], ["map", map], ["lines", lines]]) {
+  for (const [place, target] of [["grid", grid], ["map", map], ["second", second], ["lines", lines]]) {
     target.addEventListener("pointermove", (event) => { pointing = true; point(hit[place](event)); });
     target.addEventListener("pointerleave", () => { if (pointing) point(null); });
     target.addEventListener("blur", () => point(null));
@@ -579,25 +651,25 @@ function render({ model, el }) {
       act(move, event.key);
     });
   }
-  const last = () => kept.length - 1;
+  const last = (which) => examples[which].kept.length - 1;
   keys(grid, (move) => move && choose({
     layer: clamp(0, state.layer + move[0], nLayers - 1), head: clamp(0, state.head + move[1], nHeads - 1) }));
-  keys(map, (move) => {
-    const at = state.hover?.place === "map" ? state.hover : { q: 0, k: 0 };
-    point(move ? { place: "map", q: clamp(0, at.q + move[0], last()), k: clamp(0, at.k + move[1], last()) } : null);
-  });
+  [map, second].forEach((target, i) => keys(target, (move) => {
+    const which = state.shown[i], end = last(which);
+    const at = state.hover?.place === "map" && state.hover.example === which ? state.hover : { q: 0, k: 0 };
+    point(move ? { place: "map", example: which, q: clamp(0, at.q + move[0], end), k: clamp(0, at.k + move[1], end) } : null);
+  }));
   keys(lines, (move, key) => {
     const at = state.hover?.place === "lines" ? state.hover : { side: "query", i: 0 };
-    if (move) point({ place: "lines", side: move[1] ? (move[1] > 0 ? "key" : "query") : at.side, i: clamp(0, at.i + move[0], last()) });
+    if (move) point({ place: "lines", side: move[1] ? (move[1] > 0 ? "key" : "query") : at.side, i: clamp(0, at.i + move[0], last(state.shown[0])) });
     else if (key === "Escape") { state.pin = state.hover = null; draw(); }
     else pin({ place: "lines", side: at.side, i: at.i });
   });
 
-  model.on("change:weights", () => { state.pin = state.hover = null; state.example = 0; load(); colour(); draw(); });
+  model.on("change:weights", () => { state.pin = state.hover = null; delete strongest.dataset.ranks; load(); draw(); });
   model.on("change:off", draw);
   model.on("change:layer", () => { state.layer = model.get("layer"); draw(); });
   model.on("change:head", () => { state.head = model.get("head"); draw(); });
-  colour();
   draw();
   let width = root.clientWidth;
   const watch = new ResizeObserver(() => { if (root.clientWidth !== width) { width = root.clientWidth; draw(); } });

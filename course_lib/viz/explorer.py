@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import zlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -12,23 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from course_lib.viz.attentions import run_model, stacked
+from course_lib.viz.attentions import head_numbers, run_model, stacked
 from course_lib.viz.frame import View, frame
 from course_lib.viz.labels import visible
 from course_lib.viz.plots import still
 
-# One byte a weight: 6 layers x 12 heads x 200 tokens, and 4 MB in the notebook.
-MAX_WEIGHTS = 3_000_000
+# One byte a weight, then packed: 6 layers x 12 heads x 256 tokens of a text are about 1.4 MB in the notebook.
+MAX_WEIGHTS = 5_000_000
 _SPECIAL = re.compile(r"\[(CLS|SEP|PAD|BOS|EOS)\]|</?(s|pad|bos|eos|cls|sep)>|<\|[^|]+\|>")
 
 # Stands in for anywidget's model where there is no kernel.
 _HOST = """
 const state = JSON.parse(document.getElementById("state").textContent);
-const text = atob(document.getElementById("weights").textContent);
-state.weights = new DataView(Uint8Array.from(text, (c) => c.charCodeAt(0)).buffer);
-const set = (name, value) => { state[name] = value; };
-const model = { get: (name) => state[name], set, on() {}, save_changes() {} };
-render({ model, el: document.getElementById("explorer") });
+const packed = Uint8Array.from(atob(document.getElementById("weights").textContent), (c) => c.charCodeAt(0));
+const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+new Response(unpacked).arrayBuffer().then((weights) => {
+  state.weights = new DataView(weights);
+  const set = (name, value) => { state[name] = value; };
+  const model = { get: (name) => state[name], set, on() {}, save_changes() {} };
+  render({ model, el: document.getElementById("explorer") });
+});
 """
 
 
@@ -50,7 +54,9 @@ def explore(
         explore(attentions, tokens)
 
     Choose a head in the grid or with the sliders; point at a square or a token for its weight; click a token
-    to keep it. Weights are exact to 1/255. The view needs no kernel and no network, and survives reopening.
+    to follow it through the layers (attention roll-out, Abnar & Zuidema 2020). The list below the grid names
+    the strongest weights, or sorts the heads by what they do. Weights are exact to 1/510, the numbers of the
+    heads to 0.0001. The view needs no kernel and no network, and survives reopening.
 
     Args:
         model_or_attentions: a model, or the pair (model, tokenizer); or attention weights: one (H, T, T) or
@@ -59,8 +65,8 @@ def explore(
         text: what the model shall read: a string, or two for a pair of sentences.
         tokenizer: from `tokenizers`, `transformers` or the course.
         layer, head: what is shown first, counted from 0.
-        compare: a second thing to switch to: a text, another model for the same text, or a pair
-            (attentions, tokens) with as many layers and heads.
+        compare: a second thing to switch to, or to see side by side: a text, another model for the same text,
+            or a pair (attentions, tokens) with as many layers and heads.
         height: of the view in CSS pixels.
 
     Raises:
@@ -72,6 +78,7 @@ def explore(
         model, tokenizer = first if isinstance(first, tuple) else (first, tokenizer)
         examples = [(_name(text), *run_model(model, text, tokenizer))]
         if _is_model(compare):
+            examples = [(f"{type(model).__name__} (first)", *examples[0][1:])]
             examples.append((f"{type(compare).__name__} (second)", *run_model(compare, text, tokenizer)))
         elif isinstance(compare, str):
             examples.append((_name(compare), *run_model(model, compare, tokenizer)))
@@ -102,7 +109,7 @@ def _view(
     body = (
         '<div id="explorer"></div>'
         f'<script type="application/json" id="state">{_json(state)}</script>'
-        f'<script type="text/plain" id="weights">{base64.b64encode(raw).decode()}</script>'
+        f'<script type="text/plain" id="weights">{base64.b64encode(zlib.compress(raw)).decode()}</script>'
     )
     summary = f"{title}: {state['n_layers']} layers × {state['n_heads']} heads, {len(tokens)} tokens"
     script, style = assets_of_explorer()
@@ -111,7 +118,7 @@ def _view(
     markup = frame(
         body,
         [script + _HOST],
-        style=style,
+        style="body{margin:0}" + style,
         title=summary,
         height=height or state["size"] + 168,
         picture=picture,
@@ -155,9 +162,10 @@ def prepare(
             {
                 "name": visible(name),
                 "tokens": [visible(token) for token in tokens],
-                "special": [i for i, token in enumerate(tokens) if _SPECIAL.fullmatch(str(token))],
+                "special": (special := _specials(tokens)),
+                "numbers": head_numbers(weights, tokens, special),
             }
-            for name, _, tokens in prepared
+            for name, weights, tokens in prepared
         ],
         "n_layers": n_layers,
         "n_heads": n_heads,
@@ -175,6 +183,10 @@ def assets_of_explorer() -> tuple[str, str]:
     """The renderer as an ES module, and its style."""
     folder = Path(__file__).parent
     return tuple((folder / f"explorer.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+
+
+def _specials(tokens: Sequence[str]) -> list[int]:
+    return [i for i, token in enumerate(tokens) if _SPECIAL.fullmatch(str(token))]
 
 
 def _json(value: Any) -> str:

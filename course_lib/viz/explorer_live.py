@@ -11,10 +11,22 @@ import traitlets
 from course_lib.heads import heads_off
 from course_lib.viz.attentions import name_of, read_text
 from course_lib.viz.explorer import assets_of_explorer, explore, prepare
+from course_lib.viz.frame import View
 from course_lib.viz.labels import visible
 
 LONGEST = 128  # tokens; more would hardly be legible, and slow to send
 N_SHOWN = 5  # predictions
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+# Two outputs, one in sight. While the widget lives, the frame above it is hidden; where it finds no kernel,
+# JupyterLab leaves a bare line ("model not found", "Loading widget..."), and that is hidden.
+_STYLE = """<style>
+.jp-OutputArea-child:has(.still-living):has(+.jp-OutputArea-child .explorer),
+.jp-OutputArea-child:has(.still-living)+.jp-OutputArea-child:has(>.lm-Panel):not(:has(>.lm-Panel>*)){display:none}
+</style>"""
+_LOOK = """
+.explorer{border:1px solid #d5dae1;border-radius:8px}
+[data-jp-theme-light="false"] .explorer,.vscode-dark .explorer{filter:invert(.87) hue-rotate(180deg)}
+"""
 
 
 def explore_live(model: Any, tokenizer: Any, text: str, *, layer: int = 0, head: int = 0) -> LiveExplorer:
@@ -27,7 +39,8 @@ def explore_live(model: Any, tokenizer: Any, text: str, *, layer: int = 0, head:
     without those that are off. A language model predicts the next token; a masked one the first [MASK]. The
     weights on show are those of the run with heads off.
 
-    Where no kernel runs, a reopened notebook or a page of the web, the still living `explore` view stands in.
+    Where no kernel runs, a reopened notebook or a page of the web, the still living `explore` view stands in;
+    where nothing may run, its picture.
 
     Args:
         model: Bert, GPT or Llama of the course.  tokenizer: its tokenizer.  text: what is read first.
@@ -39,7 +52,7 @@ def explore_live(model: Any, tokenizer: Any, text: str, *, layer: int = 0, head:
 class LiveExplorer(anywidget.AnyWidget):
     """What `explore_live` gives back; `text`, `layer`, `head` and `off` can be read and set from Python."""
 
-    _esm, _css = assets_of_explorer()
+    _esm, _css = assets_of_explorer()[0], assets_of_explorer()[1] + _LOOK
     examples = traitlets.List().tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)
     n_layers = traitlets.Int().tag(sync=True)
@@ -56,15 +69,19 @@ class LiveExplorer(anywidget.AnyWidget):
 
     def __init__(self, model: Any, tokenizer: Any, text: str, layer: int = 0, head: int = 0) -> None:
         self._model, self._tokenizer = model, tokenizer
-        self._still = explore(model, text=text, tokenizer=tokenizer, layer=layer, head=head)
+        still = explore(model, text=text, tokenizer=tokenizer, layer=layer, head=head)
+        self._still = View(f'<div class="still-living">{_STYLE}{still.html}</div>', still.summary)
         super().__init__(**self._read(text, [], layer, head))
         self.text = text
         self.observe(self._on_change, ["text", "off"])
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**options)
-        data, more = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        return {**data, **self._still._repr_mimebundle_()}, more
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self._still)
+        data, _ = self._repr_mimebundle_()
+        # No text beside the widget: a page that cannot show it shall show nothing of it.
+        display({_WIDGET: data[_WIDGET]}, raw=True)
 
     def _on_change(self, change: Any) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import statistics
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import torch
 from lab import Server, write_notebook
 
+from course_lib.viz import explore
 from course_lib.viz.labels import visible
 
 HOSTILE = [
@@ -100,7 +102,7 @@ def state(frame) -> dict:
 
 
 def pixels(frame, canvas: int) -> str:
-    """A fingerprint of what is painted: 0 the grid, 1 the heat map, 2 the lines."""
+    """A fingerprint of what is painted: 0 the grid, 1 the heat map, 2 the lines, 3 the second heat map."""
     picture = frame.evaluate(f"document.querySelectorAll('canvas:not(.trace)')[{canvas}].toDataURL()")
     return hashlib.sha256(picture.encode()).hexdigest()
 
@@ -234,7 +236,8 @@ def show_list(frame, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["previous token", "the token itself", "first token", "entropy (bits)", "distance (tokens)"]
+    "name",
+    ["previous token", "the token itself", "first token", "[SEP]", "entropy (bits)", "distance (tokens)"],
 )
 def test_heads_are_ranked_by_what_numpy_computes_and_a_click_chooses_one(explorer, name):
     weights = attentions().numpy().astype("float64")
@@ -243,6 +246,7 @@ def test_heads_are_ranked_by_what_numpy_computes_and_a_click_chooses_one(explore
         "previous token": weights.diagonal(-1, 2, 3).mean(-1),
         "the token itself": weights.diagonal(0, 2, 3).mean(-1),
         "first token": weights[..., 0].mean(-1),
+        "[SEP]": weights[..., 11].mean(-1),
         "entropy (bits)": -(weights * np.log2(weights)).sum(-1).mean(-1),
         "distance (tokens)": (weights * abs(places[:, None] - places)).sum(-1).mean(-1),
     }[name]
@@ -251,12 +255,18 @@ def test_heads_are_ranked_by_what_numpy_computes_and_a_click_chooses_one(explore
     assert [row[0] for row in rows] == sorted((row[0] for row in rows), reverse=True)
     assert len(rows) == 12
     for score, layer, head in rows:
-        assert score == pytest.approx(
-            expected[layer, head], abs=0.06 if name[0] in "ed" else 0.5 / 255 + 1e-6
-        )
-    _, layer, head = rows[0]
-    explorer.locator("li button").first.click()
+        assert score == pytest.approx(expected[layer, head], abs=6e-5)
+    explorer.get_by_role("button", name="highest first").click()
+    assert [row[0] for row in json.loads(state(explorer)["ranked"])] == sorted(row[0] for row in rows)
+    explorer.get_by_role("button", name="lowest first").click()
+    _, layer, head = rows[-1]
+    last = explorer.locator("li button").last
+    last.focus()
+    last.press("Enter")
     assert (state(explorer)["layer"], state(explorer)["head"]) == (str(layer), str(head))
+    # The list stays, and with it the place in it.
+    assert last.get_attribute("aria-current") == "true"
+    assert last.evaluate("button => button === document.activeElement")
     show_list(explorer, "")
 
 
@@ -316,6 +326,73 @@ def test_comparing_switches_to_the_other_attentions_and_keeps_layer_and_head(exp
     assert (state(explorer)["example"], state(explorer)["head"]) == ("1", "2")
     expected = attentions()[2, 2, 4, 5].item()
     assert float(state(explorer)["weight"]) == pytest.approx(expected, abs=0.5 / 255 + 1e-6)
+
+
+def test_two_texts_stand_side_by_side_with_their_weights_and_the_numbers_of_their_heads(explorer):
+    weights = attentions()
+    choose(explorer, 0, 3)
+    lines = pixels(explorer, 2)
+    explorer.get_by_role("button", name="Side by side").click()
+    assert explorer.locator("canvas:visible").count() == 3
+    at = json.loads(state(explorer)["geometry"])
+    for canvas, place, layer in ((1, "map", 0), (3, "second", 2)):
+        q, k = 8, 5
+        explorer.locator("h2").hover()  # away from the maps
+        position = {
+            "x": at[place]["left"] + (k + 0.5) * at[place]["s"],
+            "y": at[place]["top"] + (q + 0.5) * at[place]["s"],
+        }
+        before = pixels(explorer, 1), pixels(explorer, 3)
+        explorer.locator("canvas:not(.trace)").nth(canvas).hover(position=position)
+        here, other = weights[layer, 3, q, k].item(), weights[2 - layer, 3, q, k].item()
+        assert float(state(explorer)["weight"]) == pytest.approx(here, abs=0.5 / 255 + 1e-6)
+        assert readout(explorer).endswith(f"{here:.2f} here, {other:.2f} in the other")
+        assert all(new != old for new, old in zip((pixels(explorer, 1), pixels(explorer, 3)), before))
+    show_list(explorer, "first token")
+    _, layer, head = json.loads(state(explorer)["ranked"])[0]
+    numbers = explorer.locator("li:has(button)").first.locator("b").all_inner_texts()
+    first = weights[..., 0].mean(-1)
+    assert numbers == [f"{first[layer, head]:.2f}", f"{first[2 - layer, head]:.2f}"]
+    show_list(explorer, "")
+    assert explorer.locator("li:not(.of)").count() == 8
+    explorer.locator(".choice button").first.click()
+    explorer.locator("h2").hover()
+    assert pixels(explorer, 2) == lines
+
+
+def test_an_explorer_of_two_texts_fits_every_width(open_view):
+    view = explore(attentions(), HOSTILE, compare=(attentions().flip(0), HOSTILE))
+    frame = open_view(view, ".explorer[data-geometry]")
+    size = frame.page.viewport_size
+    for width in (1200, 800, 620, 480, 330):
+        frame.page.set_viewport_size({"width": width, "height": 900})
+        for name in ("Side by side", visible(" ".join(HOSTILE))[:20]):
+            frame.locator(".choice button", has_text=name).first.click()
+            frame.wait_for_timeout(100)
+            assert frame.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+    frame.page.set_viewport_size(size)
+
+
+def test_256_tokens_of_72_heads_are_read_and_the_faintest_of_many_lines_are_left_out(open_view):
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.softmax(2 * torch.randn(6, 12, 256, 256, generator=generator), -1)
+    frame = open_view(explore(weights, [f"token{i}" for i in range(256)]), ".explorer[data-geometry]")
+    for layer, head, q, k in ((0, 0, 254, 1), (5, 11, 1, 254), (3, 7, 128, 77)):
+        choose(frame, layer, head)
+        hover_square(frame, q, k)
+        at = [int(number) for number in re.findall(r"token(\d+)", readout(frame))]
+        assert abs(at[0] - q) <= 1 and abs(at[1] - k) <= 1  # squares are little more than a pixel
+        expected = weights[layer, head, at[0], at[1]].item()
+        assert float(state(frame)["weight"]) == pytest.approx(expected, abs=0.5 / 255 + 1e-6)
+    drawn = frame.evaluate("""() => {
+        const pen = document.querySelector('.scroll canvas').getContext('2d');
+        const draw = pen.bezierCurveTo.bind(pen);
+        let lines = 0;
+        pen.bezierCurveTo = (...points) => { lines++; draw(...points) };
+        document.querySelector('input[type=range]').dispatchEvent(new Event('input'));
+        return lines;
+    }""")
+    assert 100 < drawn <= 1000 < (weights[3, 7] > 0.02).sum()
 
 
 def test_the_explorer_says_what_it_shows(explorer):
@@ -518,15 +595,13 @@ def check_views(notebook) -> None:
     heads = notebook.frames("Head view")
     assert explorers and heads, "the lesson should show a head view and an explorer"
     for frame in explorers:
-        before = pixels(frame, frame.locator("canvas:not(.trace)").count() - 1)
+        lines = frame.locator("canvas:visible").count() - 1
+        before = pixels(frame, lines)
         for slider in frame.locator("input[type=range]").all():
             slider.focus()
             slider.press("End")
         at = state(frame)
-        assert (
-            pixels(frame, frame.locator("canvas:not(.trace)").count() - 1) != before
-            or at["layer"] == at["head"] == "0"
-        )
+        assert pixels(frame, lines) != before or at["layer"] == at["head"] == "0"
     for frame in heads:
         drawn, sight, layer = lines_of(frame), lines_in_sight(frame), frame.locator("#layer")
         assert drawn
