@@ -126,7 +126,7 @@ STATE = Task(
                     all_places,
                     "With a colon in front, each of the B places is read in each of the B rows: (B, B, D). "
                     "Each row has to meet its own place.",
-                    "Compare `hidden[:, places].shape` with `hidden[torch.arange(len(ids)), places].shape`.",
+                    "Print the shape of your answer. How many vectors does each row get?",
                 ),
                 Misconception(
                     "all-eos",
