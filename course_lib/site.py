@@ -17,6 +17,7 @@ from typing import Any
 
 import nbformat
 
+from course_lib.grading.page import text
 from course_lib.lessons import LESSONS, Lesson
 from course_lib.paths import course_root
 
@@ -44,8 +45,8 @@ def site(folder: str | Path = "site") -> int:
     folder.mkdir(parents=True)
     (folder / MARK).write_text("written by `course site`\n", encoding="utf-8")
     (folder / ".nojekyll").touch()  # GitHub Pages shall take the files as they are
-    for name, text in pages.items():
-        (folder / f"{name}.html").write_text(text, encoding="utf-8", newline="\n")
+    for name, html in pages.items():
+        (folder / f"{name}.html").write_text(html, encoding="utf-8", newline="\n")
     (folder / "index.html").write_text(_start(lessons), encoding="utf-8", newline="\n")
     root = course_root()
     shutil.copytree(root / "notebooks" / "images", folder / "images")
@@ -108,9 +109,9 @@ def _renderers() -> tuple[Any, Any]:
 
 def _output(output: Any, markdown: Any) -> str:
     if output.output_type == "stream":
-        return f"<pre>{escape(output.text)}</pre>"
+        return f"<pre>{text(output.text)}</pre>"
     if output.output_type == "error":
-        return f"<pre>{escape(output.ename)}: {escape(output.evalue)}</pre>"
+        return f"<pre>{text(output.ename)}: {text(output.evalue)}</pre>"
     kind = next((kind for kind in KEPT_TAGS if kind in output.data), None)
     if kind is None:
         return ""
@@ -118,11 +119,11 @@ def _output(output: Any, markdown: Any) -> str:
     if kind == "image/png":
         size = output.metadata.get(kind, {})
         width = f' width="{int(size["width"])}"' if "width" in size else ""
-        alt = escape(str(output.data.get("text/plain", "figure")))
+        alt = text(output.data.get("text/plain", "figure"))
         return f'<img alt="{alt}"{width} src="data:{kind};base64,{data.strip()}">'
     if kind == "text/markdown":
         return markdown(data)
-    return f"<pre>{escape(data)}</pre>" if kind == "text/plain" else data
+    return f"<pre>{text(data)}</pre>" if kind == "text/plain" else data
 
 
 def _links(text: str) -> str:

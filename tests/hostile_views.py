@@ -72,7 +72,7 @@ def weights(n: int, layers: int = 2) -> torch.Tensor:
 
 def explore(tokens: Tokens) -> list:
     w = weights(len(tokens))
-    return [viz.explore(w, tokens, compare=(w, tokens[::-1]), title=tokens[0])]
+    return [viz.explore(w, tokens, compare=(w, tokens[::-1]), title=tokens[7])]
 
 
 def explore_live(tokens: Tokens) -> list:
@@ -117,25 +117,25 @@ def tokenizer_playground(tokens: Tokens) -> list:
     whole = WordPiece({token: i for i, token in enumerate([*SPECIAL, *tokens])}, [*SPECIAL, *tokens])
     texts = typed(tokens)
     tokenizers = {tokens[0]: whole, tokens[18]: train_bpe(texts, 300), tokens[23]: whole, tokens[29]: whole}
-    return [viz.tokenizer_playground(tokenizers, " ".join(texts), samples=texts, title=tokens[0])]
+    return [viz.tokenizer_playground(tokenizers, " ".join(texts), samples=texts, title=tokens[7])]
 
 
 def fill_mask(tokens: Tokens) -> list:
     tokenizer = Fixed(tokens)
     tokenizer.texts = {"all": ["[CLS]", *tokens, "[SEP]"]}
     model = encoder(len(tokenizer))
-    return [viz.fill_mask(model, tokenizer, [tokens[0], tokens[18]], top=len(tokenizer), title=tokens[0])]
+    return [viz.fill_mask(model, tokenizer, [tokens[0], tokens[18]], top=len(tokenizer), title=tokens[7])]
 
 
 def sampler_playground(tokens: Tokens) -> list:
     first, second = chunks(tokens, 15)
     tokenizer = Fixed(tokens, **{tokens[0]: first, tokens[18]: second})
     model = decoder(len(tokenizer))
-    return [viz.sampler_playground(model, tokenizer, [tokens[0], tokens[18]], title=tokens[0])]
+    return [viz.sampler_playground(model, tokenizer, [tokens[0], tokens[18]], title=tokens[7])]
 
 
 def noise_playground(tokens: Tokens) -> list:
-    return [viz.noise_playground([" ".join(part) for part in chunks(tokens, 6)], title=tokens[0])]
+    return [viz.noise_playground([" ".join(part) for part in chunks(tokens, 6)], title=tokens[7])]
 
 
 def prompt_view(tokens: Tokens) -> list:
@@ -162,7 +162,7 @@ def translate_playground(tokens: Tokens) -> list:
         )
 
     text = ("woman cook", {"fr": tokens[18], "ko": tokens[29]})
-    return [viz.translate_playground(None, None, [text], translate=translate, live=False, title=tokens[0])]
+    return [viz.translate_playground(None, None, [text], translate=translate, live=False, title=tokens[7])]
 
 
 def mask_playground(tokens: Tokens) -> list:
@@ -199,7 +199,7 @@ def heatmap(tokens: Tokens) -> list:
 def token_strips(tokens: Tokens) -> list:
     kinds = ("kept", "hidden", "gone", "inserted", "new", 0, 1)
     rows = {row[0]: [(token, kinds[i]) for i, token in enumerate(row)] for row in chunks(tokens, 6)}
-    return [viz.token_strips(rows, title=tokens[0], groups=tokens[16]).figure]
+    return [viz.token_strips(rows, title=tokens[7], groups=tokens[16]).figure]
 
 
 def live_plot(tokens: Tokens) -> list:

@@ -153,6 +153,7 @@ function lay() {
 }
 
 function show() {
+  if (!planes) return;  // a hidden frame has nothing to draw on yet
   const { scores, weights, output } = attend(), [one, two] = planes;
   const origin = one.at([0, 0]), end = one.at(state.query), square = sum(state.query.map((x) => x * x));
   // The shadow of a key on the query's line: its length times the query's is the score.
