@@ -9,7 +9,6 @@ const RAMP = Uint32Array.from({ length: 256 }, (_, i) => {
   const [r, g, b] = STOPS[low].map((from, c) => Math.round(from + (STOPS[low + 1][c] - from) * (at - low)));
   return (255 << 24) | (b << 16) | (g << 8) | r;
 });
-const MANY = 1000; // lines in one picture
 const clamp = (low, value, high) => Math.max(low, Math.min(high, value));
 
 function make(tag, properties = {}, ...children) {
@@ -283,7 +282,6 @@ function render({ model, el }) {
       if (l % every === 0) pen.fillText(l, margin - 7, margin + l * cell + cell / 2);
     }
     pen.imageSmoothingEnabled = n > inner;
-    pen.imageSmoothingQuality = "high";
     pen.strokeStyle = RULE;
     pen.lineWidth = 1;
     for (let l = 0; l < nLayers; l++)
@@ -371,15 +369,15 @@ function render({ model, el }) {
     }
   }
 
-  // Lines are drawn for weights above this: 0.02, or more where that would be over MANY lines, none of which could be told.
+  // Lines are drawn for weights above this: 0.02, or more where the lines would be too many to tell one from another.
   function faintest(one) {
-    const counts = new Uint32Array(256), { kept, weights } = one;
+    const counts = new Uint32Array(256), { kept, weights } = one, many = Math.max(400, 3 * kept.length);
     for (let q = 0; q < kept.length; q++) {
       const row = rowAt(one, state.layer, state.head, q);
       for (let k = 0; k < kept.length; k++) counts[weights[row + kept[k]]]++;
     }
     let value = 256, lines = 0;
-    while (value > 6 && lines + counts[value - 1] <= MANY) lines += counts[--value];
+    while (value > 6 && lines + counts[value - 1] <= many) lines += counts[--value];
     return (value - 0.5) / 255;
   }
 
@@ -389,10 +387,10 @@ function render({ model, el }) {
     pen.font = `${clamp(10.5, row - 8, 13)}px ${font()}`;
     const widest = Math.min(Math.max(0, ...Array.from(kept, (_, i) => pen.measureText(label(one, i)).width)) + 2, (width - 2 * numbers) * 0.35);
     const x0 = numbers + widest + 6, x1 = width - x0, y = (i) => i * row + row / 2;
-    geometry.lines = { row, x0, x1 };
     const focus = state.pin || (state.hover?.place === "lines" ? state.hover : null);
     const shown = (q, k) => !focus || (focus.side === "query" ? q === focus.i : k === focus.i);
     const least = focus ? 0.02 : faintest(one);
+    geometry.lines = { row, x0, x1, least };
     const hue = focus?.side === "key" ? VERMILLION : BLUE;
     const steps = 20, bins = Array.from({ length: steps + 1 }, () => []);
     for (let q = 0; q < n; q++)
@@ -476,7 +474,8 @@ function render({ model, el }) {
     buttons.forEach((b, i) => b.setAttribute("aria-pressed", String(choices[i][1]) === String(state.shown)));
     const head = `Layer ${state.layer}, head ${state.head}`, [first, other] = state.shown.map((i) => examples[i]);
     titles[0].textContent = both() ? first.name : `${head} (row: query)`;
-    titles[1].textContent = both() ? other.name : "Query (left), key (right)";
+    const from = geometry.lines?.least > 0.03 ? `, from ${geometry.lines.least.toFixed(2)}` : "";
+    titles[1].textContent = both() ? other.name : `Query (left), key (right)${from}`;
     titles[2].textContent = both() ? "All heads, on the left (row: layer)" : "All heads (row: layer)";
     titles.forEach((title) => { title.title = title.textContent; });
     [first, other].forEach((one, i) => { if (one) most[i].textContent = (peak(one) / 255).toFixed(2); });

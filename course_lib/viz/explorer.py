@@ -25,7 +25,8 @@ _SPECIAL = re.compile(r"\[(CLS|SEP|PAD|BOS|EOS)\]|</?(s|pad|bos|eos|cls|sep)>|<\
 # Stands in for anywidget's model where there is no kernel.
 _HOST = """
 const state = JSON.parse(document.getElementById("state").textContent);
-const packed = Uint8Array.from(atob(document.getElementById("weights").textContent), (c) => c.charCodeAt(0));
+const text = atob(document.getElementById("weights").textContent), packed = new Uint8Array(text.length);
+for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
 const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
 new Response(unpacked).arrayBuffer().then((weights) => {
   state.weights = new DataView(weights);

@@ -392,7 +392,10 @@ def test_256_tokens_of_72_heads_are_read_and_the_faintest_of_many_lines_are_left
         document.querySelector('input[type=range]').dispatchEvent(new Event('input'));
         return lines;
     }""")
-    assert 100 < drawn <= 1000 < (weights[3, 7] > 0.02).sum()
+    assert 100 < drawn <= 3 * 256 < (weights[3, 7] > 0.02).sum()
+    least = json.loads(state(frame)["geometry"])["lines"]["least"]
+    assert (weights[3, 7] > least).sum().item() == pytest.approx(drawn, rel=0.02)
+    assert f"from {least:.2f}" in frame.locator("h3", has_text="Query (left)").inner_text()
 
 
 def test_the_explorer_says_what_it_shows(explorer):
