@@ -356,6 +356,31 @@ class Notebook:
         return pictures
 
 
+def assert_fits(frame, assert_right=lambda frame: None, widths=(1000, 700, 480, 360)) -> None:
+    """A view of one page has no scroll bar at any width of the window, and passes `assert_right` there."""
+    page = frame.page
+    size = page.viewport_size
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 900})
+        frame.wait_for_timeout(100)
+        for side, limit in (("scrollHeight", "innerHeight"), ("scrollWidth", "innerWidth")):
+            found = frame.evaluate(f"[document.documentElement.{side}, {limit}]")
+            assert found[0] <= found[1], (width, side, found)
+        assert_right(frame)
+    page.set_viewport_size(size)
+
+
+def assert_stranger_sees_picture(root, browser, notebook: str, title: str, width: int = 800) -> None:
+    """Where a notebook is not trusted, a picture of `width` pixels at least stands for the view `title`."""
+    with Server(root) as stranger:  # its trust store has never seen this notebook
+        opened = browser.open(stranger, notebook)
+        opened.settle()
+        assert not opened.trusted and opened.frames() == []
+        picture = opened.page.locator(f".jp-OutputArea img[alt*='{title}']")
+        assert picture.is_visible() and picture.evaluate("image => image.naturalWidth") > width
+        opened.close()
+
+
 def write_notebook(path: str | os.PathLike, cells: list[str], markdown: dict[int, str] | None = None) -> None:
     """A notebook of code cells; `markdown` maps positions to cells of text."""
     markdown = markdown or {}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from lab import write_notebook
+from lab import assert_fits, write_notebook
 
 from course_lib.models import Bert, BertConfig
 from course_lib.tokenization import WordPiece
@@ -137,14 +137,7 @@ def test_without_scripts_a_picture_stands_in(browser):
 
 
 def test_nothing_is_cut_off_at_any_width(play):
-    size = play.page.viewport_size
-    for width in (1000, 620, 480):
-        play.page.set_viewport_size({"width": width, "height": 900})
-        play.wait_for_timeout(100)
-        assert play.evaluate("document.documentElement.scrollHeight <= innerHeight"), width
-        assert play.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
-        assert_right(play)
-    play.page.set_viewport_size(size)
+    assert_fits(play, assert_right, (1000, 620, 480))
 
 
 def test_it_lives_in_jupyterlab(root, server, browser):

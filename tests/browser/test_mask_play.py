@@ -7,7 +7,7 @@ from itertools import cycle
 
 import pytest
 import torch
-from lab import Server, write_notebook
+from lab import assert_stranger_sees_picture, write_notebook
 
 from course_lib.attention import (
     banded_mask,
@@ -377,13 +377,7 @@ mask_playground({TOKENS!r}, {SCORES.tolist()!r}, title="See and be seen")"""
 
 
 def test_a_stranger_sees_the_picture(root, server, browser):
-    with Server(root) as stranger:  # its trust store has never seen this notebook
-        notebook = browser.open(stranger, "masks.ipynb")
-        notebook.settle()
-        assert not notebook.trusted and notebook.frames("See and be seen") == []
-        picture = notebook.page.locator(".jp-OutputArea img[alt*='See and be seen']")
-        assert picture.is_visible() and picture.evaluate("image => image.naturalWidth") > 800
-        notebook.close()
+    assert_stranger_sees_picture(root, browser, "masks.ipynb", "See and be seen")
 
 
 def test_it_lives_on_the_lessons_exported_page(browser, tmp_path):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from lab import Server, write_notebook
+from lab import assert_fits, assert_stranger_sees_picture, write_notebook
 
 from course_lib.objectives import (
     document_rotation,
@@ -232,14 +232,7 @@ def test_every_kind_of_strange_word_is_shown_as_text(open_view):
 
 
 def test_it_fits_every_width(play):
-    size = play.page.viewport_size
-    for width in (1000, 700, 480, 360):
-        play.page.set_viewport_size({"width": width, "height": 900})
-        play.wait_for_timeout(100)
-        assert play.evaluate("document.documentElement.scrollHeight <= innerHeight"), width
-        assert play.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
-        assert_right(play)
-    play.page.set_viewport_size(size)
+    assert_fits(play, assert_right)
 
 
 def test_it_lives_in_jupyterlab_and_survives_reopening(root, server, browser):
@@ -263,10 +256,4 @@ noise_playground({TEXTS!r}, seed={SEED}, title="Make noise")"""
 
 
 def test_a_stranger_sees_the_picture(root, server, browser):
-    with Server(root) as stranger:  # its trust store has never seen this notebook
-        notebook = browser.open(stranger, "noise.ipynb")
-        notebook.settle()
-        assert not notebook.trusted and notebook.frames("Make noise") == []
-        picture = notebook.page.locator(".jp-OutputArea img[alt*='Make noise']")
-        assert picture.is_visible() and picture.evaluate("image => image.naturalWidth") > 800
-        notebook.close()
+    assert_stranger_sees_picture(root, browser, "noise.ipynb", "Make noise")

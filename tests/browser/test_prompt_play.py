@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from lab import Server, write_notebook
+from lab import assert_fits, assert_stranger_sees_picture, write_notebook
 
 from course_lib.prompting import few_shot_prompt
 from course_lib.viz import prompt_view
@@ -176,14 +176,7 @@ def test_hostile_texts_are_text(play):
 
 
 def test_it_fits_every_width(play):
-    size = play.page.viewport_size
-    for width in (1000, 700, 480, 360):
-        play.page.set_viewport_size({"width": width, "height": 900})
-        play.wait_for_timeout(100)
-        assert play.evaluate("document.documentElement.scrollHeight <= innerHeight"), width
-        assert play.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
-        assert_right(play)
-    play.page.set_viewport_size(size)
+    assert_fits(play, assert_right)
 
 
 def test_more_labels_fewer_examples_and_no_subsets(open_view):
@@ -224,10 +217,4 @@ def test_it_lives_in_jupyterlab_and_survives_reopening(root, server, browser):
 
 
 def test_a_stranger_sees_the_picture(root, server, browser):
-    with Server(root) as stranger:  # its trust store has never seen this notebook
-        notebook = browser.open(stranger, "prompts.ipynb")
-        notebook.settle()
-        assert not notebook.trusted and notebook.frames("Move the examples") == []
-        picture = notebook.page.locator(".jp-OutputArea img[alt*='Move the examples']")
-        assert picture.is_visible() and picture.evaluate("image => image.naturalWidth") > 800
-        notebook.close()
+    assert_stranger_sees_picture(root, browser, "prompts.ipynb", "Move the examples")

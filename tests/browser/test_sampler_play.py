@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from lab import Server, write_notebook
+from lab import assert_fits, assert_stranger_sees_picture, write_notebook
 
 from course_lib.generation import filter_logits
 from course_lib.models import GPT, GPTConfig
@@ -149,13 +149,7 @@ def test_hostile_tokens_are_text(play):
 
 
 def test_nothing_is_cut_off_at_any_width(play):
-    size = play.page.viewport_size
-    for width in (1000, 620, 480):
-        play.page.set_viewport_size({"width": width, "height": 900})
-        play.wait_for_timeout(100)
-        assert play.evaluate("document.documentElement.scrollHeight <= innerHeight"), width
-        assert play.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
-    play.page.set_viewport_size(size)
+    assert_fits(play, assert_right, (1000, 620, 480))
 
 
 def test_it_lives_in_jupyterlab_and_its_picture_stands_in_when_untrusted(root, server, browser):
@@ -175,12 +169,4 @@ BYTES = train_bpe(["the cat sat on the mat", "나는 사과를 좋아한다", *[
     assert frame.evaluate("document.documentElement.scrollHeight <= innerHeight")  # no scroll bar
     notebook.save()
     notebook.close()
-
-    with Server(root) as stranger:  # its trust store has never seen this notebook
-        opened = browser.open(stranger, "sampler.ipynb")
-        opened.settle()
-        assert not opened.trusted and opened.frames() == []
-        still = opened.page.locator(".jp-RenderedHTMLCommon img[alt]:not([alt=''])")
-        width, shown = still.evaluate("image => [image.naturalWidth, image.offsetWidth]")
-        assert width > 500 and shown > 300
-        opened.close()
+    assert_stranger_sees_picture(root, browser, "sampler.ipynb", "Throw darts", 500)

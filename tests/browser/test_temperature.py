@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
-from lab import write_notebook
+from lab import assert_fits, write_notebook
 
 from course_lib.viz import temperature_playground
 
@@ -103,14 +103,7 @@ def test_hostile_names_are_text(play):
 
 
 def test_nothing_is_cut_off_at_any_width(play):
-    size = play.page.viewport_size
-    for width in (1000, 620, 480):
-        play.page.set_viewport_size({"width": width, "height": 900})
-        play.wait_for_timeout(100)
-        assert play.evaluate("document.documentElement.scrollHeight <= innerHeight"), width
-        assert play.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
-        assert_right(play)
-    play.page.set_viewport_size(size)
+    assert_fits(play, assert_right, (1000, 620, 480))
 
 
 def test_it_lives_in_jupyterlab(root, server, browser):

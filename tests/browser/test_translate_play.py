@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from lab import Server, write_notebook
+from lab import assert_fits, assert_stranger_sees_picture, write_notebook
 from stand_ins import translate
 
 from course_lib.viz import translate_playground
@@ -115,14 +115,7 @@ def test_unknown_words_are_marked_and_hostile_ones_are_text(play):
 
 
 def test_it_fits_every_width(play):
-    size = play.page.viewport_size
-    for width in (1000, 700, 480, 360):
-        play.page.set_viewport_size({"width": width, "height": 900})
-        play.wait_for_timeout(100)
-        assert play.evaluate("document.documentElement.scrollHeight <= innerHeight"), width
-        assert play.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
-        assert_right(play)
-    play.page.set_viewport_size(size)
+    assert_fits(play, assert_right)
 
 
 CELL = f"""import sys
@@ -177,10 +170,4 @@ def test_words_of_ones_own_are_answered_and_the_examples_survive_reopening(root,
 
 
 def test_a_stranger_sees_the_picture(root, server, browser):
-    with Server(root) as stranger:  # its trust store has never seen this notebook
-        notebook = browser.open(stranger, "translate.ipynb")
-        notebook.settle()
-        assert not notebook.trusted and notebook.frames("Ask it") == []
-        picture = notebook.page.locator(".jp-OutputArea img[alt*='Ask it']")
-        assert picture.is_visible() and picture.evaluate("image => image.naturalWidth") > 800
-        notebook.close()
+    assert_stranger_sees_picture(root, browser, "translate.ipynb", "Ask it")
