@@ -155,7 +155,8 @@ def browser(quick: bool) -> Result:
         return Result("browser", failed=1) if must else Result("browser", skip_reason=reason)
     os.environ["CHROMIUM"] = chromium
     marks = ["-m", "not slow"] if quick else []
-    return pytest("browser", ["tests/browser", "-q", "--durations=5", *marks], CORES)
+    arguments = ["tests/browser", "-q", "--durations=5", *marks]
+    return pytest("browser", [*arguments, *parallel("loadfile")], max(1, CORES // WORKERS))
 
 
 def summary(results: list[Result]) -> int:
