@@ -11,18 +11,15 @@ import traitlets
 from course_lib.heads import heads_off
 from course_lib.viz.attentions import name_of, read_text
 from course_lib.viz.explorer import assets_of_explorer, explore, prepare
-from course_lib.viz.frame import View
+from course_lib.viz.frame import show_above_widget
 from course_lib.viz.labels import visible
 
 LONGEST = 128  # tokens; more would hardly be legible, and slow to send
 N_SHOWN = 5  # predictions
-_WIDGET = "application/vnd.jupyter.widget-view+json"
-# Two outputs, one in sight. While the widget lives, the frame above it is hidden; where it finds no kernel,
-# JupyterLab leaves a bare line ("model not found", "Loading widget..."), and that is hidden.
-_STYLE = """<style>
-.jp-OutputArea-child:has(.still-living):has(+.jp-OutputArea-child .explorer),
-.jp-OutputArea-child:has(.still-living)+.jp-OutputArea-child:has(>.lm-Panel):not(:has(>.lm-Panel>*)){display:none}
-</style>"""
+# While the widget lives, the frame above it is hidden.
+_ONE_IN_SIGHT = """
+.jp-OutputArea-child:has(.above-widget):has(+.jp-OutputArea-child .explorer){display:none}
+"""
 _LOOK = """
 .explorer{border:1px solid #d5dae1;border-radius:8px}
 [data-jp-theme-light="false"] .explorer,.vscode-dark .explorer{filter:invert(.87) hue-rotate(180deg)}
@@ -69,19 +66,13 @@ class LiveExplorer(anywidget.AnyWidget):
 
     def __init__(self, model: Any, tokenizer: Any, text: str, layer: int = 0, head: int = 0) -> None:
         self._model, self._tokenizer = model, tokenizer
-        still = explore(model, text=text, tokenizer=tokenizer, layer=layer, head=head)
-        self._still = View(f'<div class="still-living">{_STYLE}{still.html}</div>', still.summary)
+        self._still = explore(model, text=text, tokenizer=tokenizer, layer=layer, head=head)
         super().__init__(**self._read(text, [], layer, head))
         self.text = text
         self.observe(self._on_change, ["text", "off"])
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self._still)
-        data, _ = self._repr_mimebundle_()
-        # No text beside the widget: a page that cannot show it shall show nothing of it.
-        display({_WIDGET: data[_WIDGET]}, raw=True)
+        show_above_widget(self._still, self, _ONE_IN_SIGHT)
 
     def _on_change(self, change: Any) -> None:
         try:

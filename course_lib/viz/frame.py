@@ -31,6 +31,11 @@ box-sizing:border-box;display:block}}
 @media print{{.{id} iframe{{display:none}}.{id} .still{{display:block}}}}
 """
 
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+_ABOVE = """
+.jp-OutputArea-child:has(.above-widget)+.jp-OutputArea-child:has(>.lm-Panel):not(:has(>.lm-Panel>*)){display:none}
+"""
+
 # Runs what was packed, in order. The policy knows each packed script by its hash, like any other.
 _UNPACK = """
 const packed = Uint8Array.from(atob(document.getElementById("packed").textContent), (c) => c.charCodeAt(0));
@@ -144,6 +149,24 @@ def scripted(
         ),
         summary,
     )
+
+
+def show_above_widget(view: View, widget: Any, style: str = "") -> None:
+    """Display a view that lives by itself, and below it a widget that needs a kernel, as two outputs.
+
+    Where the widget finds no kernel, JupyterLab leaves a bare line ("model not found", "Loading widget..."):
+    it is hidden.
+
+    Args:
+        widget: of ipywidgets or anywidget.
+        style: further CSS; the view's output has an element of class ``above-widget``.
+    """
+    from IPython.display import display
+
+    display(View(f'<div class="above-widget"><style>{_ABOVE}{style}</style>{view.html}</div>', view.summary))
+    data, _ = widget._repr_mimebundle_()
+    # No text beside the widget: a page that cannot show it shall show nothing of it.
+    display({_WIDGET: data[_WIDGET]}, raw=True)
 
 
 def _hash(script: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from course_lib.viz import style
-from course_lib.viz.frame import View, png, scripted
+from course_lib.viz.frame import View, png, scripted, show_above_widget
 from course_lib.viz.labels import visible
 from course_lib.viz.translations import Interpreter, held_out_names, translate_name
 
@@ -122,10 +122,7 @@ class LiveView(View):
         self.field = TranslateField(reply, state)
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(View(self.html, self.summary))
-        display(self.field)
+        show_above_widget(self, self.field)
 
 
 def _is_asked_by_a_person() -> bool:

@@ -400,3 +400,9 @@ def write_notebook(path: str | os.PathLike, cells: list[str], markdown: dict[int
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = {"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     Path(path).write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def outputs_in_sight(page) -> list[str]:
+    """The texts of what stands below the cells and takes up room."""
+    return page.evaluate("""() => [...document.querySelectorAll('.jp-OutputArea-child')]
+        .filter(one => one.offsetHeight).map(one => one.innerText)""")

@@ -4,7 +4,7 @@ import shutil
 
 import nbformat
 import pytest
-from lab import Server, write_notebook
+from lab import Server, outputs_in_sight, write_notebook
 
 CELL = """
 import torch
@@ -67,14 +67,8 @@ def test_a_typed_sentence_is_read_and_markup_stays_text(page, browser):
     assert browser.errors == []
 
 
-def outputs_in_sight(page) -> list[str]:
-    """The texts of what stands below the cells and takes up room."""
-    return page.evaluate("""() => [...document.querySelectorAll('.jp-OutputArea-child')]
-        .filter(one => one.offsetHeight).map(one => one.innerText)""")
-
-
 def test_the_widget_lives_alone_and_leaves_the_rest_of_the_page_as_it_is(page):
-    assert page.locator(".still-living iframe").is_hidden()
+    assert page.locator(".above-widget iframe").is_hidden()
     assert len(outputs_in_sight(page)) == 1 and "Switch head" in outputs_in_sight(page)[0]
     sizing = page.evaluate("""() => ['.explorer', 'body'].map(place => {
         const one = document.querySelector(place).appendChild(document.createElement('i'));

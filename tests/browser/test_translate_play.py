@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from lab import assert_fits, assert_stranger_sees_picture, write_notebook
+from lab import assert_fits, assert_stranger_sees_picture, outputs_in_sight, write_notebook
 from stand_ins import translate
 
 from course_lib.viz import translate_playground
@@ -161,6 +161,7 @@ def test_words_of_ones_own_are_answered_and_the_examples_survive_reopening(root,
 
     notebook = browser.open(server, "translate.ipynb")
     notebook.settle()
+    assert "".join(outputs_in_sight(notebook.page)).strip() == ""  # no "model not found" below the view
     frame = notebook.frames("Ask it")[0]
     frame.get_by_role("button", name="Next example").click()
     assert assert_right(frame) == "red heart"
