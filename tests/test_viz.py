@@ -118,6 +118,13 @@ def test_the_same_input_gives_the_same_bytes(view):
     assert view(attentions, names(5)).html == view(attentions, names(5)).html
 
 
+def test_a_model_view_of_chosen_heads_leaves_no_room_empty():
+    attentions = random_attentions(6, 12, 5)
+    views = (bertviz(model_view, attentions, names(5), **few) for few in ({}, {"include_heads": [0, 3]}))
+    heights = [re.search(r"iframe\{width:100%;height:(\d+)px", view.html).group(1) for view in views]
+    assert heights[0] == heights[1]
+
+
 @every_view
 def test_two_views_on_a_page_have_different_names(view):
     one, two = (view(random_attentions(2, 3, 5, sharpness), names(5)).html for sharpness in (1.0, 2.0))

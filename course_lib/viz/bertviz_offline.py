@@ -28,6 +28,8 @@ _STYLE = """body{margin:12px 14px;background:#fff;font:14px "Helvetica Neue",Hel
 select{font:inherit;padding:2px 4px;margin:0 10px 6px 2px}
 svg text{font-family:"Helvetica Neue",Helvetica,Arial,"Apple SD Gothic Neo","Malgun Gothic","Noto Sans KR",
 NanumGothic,sans-serif}"""
+# An opened neuron view is wider than many a notebook, and would be cut off: now it can be scrolled.
+_WIDE = "#vis svg{min-width:1010px}"
 # What bertviz expects of require.js, in one line.
 _REQUIRE = (
     "window.require = { config() {} }; window.requirejs = (names, start) => start(window.jQuery, window.d3);"
@@ -124,7 +126,7 @@ def neuron_view(
         shown["right_text"],
         f"Layer {layer}, head {head}",
     )
-    return _finish(data, body, scripts, summary, 26 * n + 170, picture, html_action)
+    return _finish(data, body, scripts, summary, 26 * n + 195, picture, html_action, _WIDE)
 
 
 def _attention_view(
@@ -172,7 +174,9 @@ def _attention_view(
         words = f"head {heads[0]}" if len(heads) == 1 else f"mean of {len(heads)} heads"
         mean = chosen[heads].mean(0)
         picture = still(mean, first["left_text"], first["right_text"], f"Layer {layer}, {words}")
-    return _finish(data, body, scripts, summary, height(n, n_layers, n_heads), picture, action)
+    # Thumbnails are as small for a few chosen heads as for all.
+    room = height(n, n_layers, data.get("total_heads", n_heads))
+    return _finish(data, body, scripts, summary, room, picture, action)
 
 
 def _caught(module: Any, show: Callable[[], None]) -> tuple[dict[str, Any], str, list[str]]:
@@ -209,12 +213,13 @@ def _finish(
     height: int,
     picture: bytes,
     action: str,
+    style: str = "",
 ) -> View | None:
     markup = frame(
         body,
         [*_libraries(), _REQUIRE, *scripts],
         data=json.dumps(_rounded(data), separators=(",", ":")),
-        style=_STYLE,
+        style=_STYLE + style,
         title=summary,
         height=height,
         picture=picture,

@@ -20,8 +20,9 @@ N_SHOWN = 5  # predictions
 _ONE_IN_SIGHT = """
 .jp-OutputArea-child:has(.above-widget):has(+.jp-OutputArea-child .explorer){display:none}
 """
+# The theme's own dark boxes and fields would come out light: what is inverted must be light first.
 _LOOK = """
-.explorer{border:1px solid #d5dae1;border-radius:8px}
+.explorer{border:1px solid #d5dae1;border-radius:8px;color-scheme:light}
 [data-jp-theme-light="false"] .explorer,.vscode-dark .explorer{filter:invert(.87) hue-rotate(180deg)}
 """
 

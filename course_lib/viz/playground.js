@@ -172,7 +172,8 @@ function show() {
   tip.setAttribute("transform", `translate(${end})`);
 
   const places = value.map(two.at), cross = two.at(output), radius = weights.map((w) => Math.sqrt(16 + 300 * w));
-  const full = [...two.taken, ...places.map(([x, y], j) => [x - radius[j], y - radius[j], 2 * radius[j], 2 * radius[j]])];
+  const wide = radius.map((r) => r + 3);  // a label keeps off the points
+  const full = [...two.taken, ...places.map(([x, y], j) => [x - wide[j], y - wide[j], 2 * wide[j], 2 * wide[j]])];
   const shares = value.map((v, j) => label(`value${j}`, two, full, places[j], screen([v[0] - centre[0], v[1] - centre[1]]),
     radius[j] + 5, `${short[j]} ${number(weights[j])}`, "word"));
   stage[1].replaceChildren(
