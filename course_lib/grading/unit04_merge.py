@@ -65,11 +65,13 @@ def letters_counted(words: Words, pair: Pair) -> float:
 
 
 def corpus(generator: Generator) -> tuple[Words, Pair]:
-    """The lecture's words with other letters, two of them more than once."""
+    """The lecture's words with other letters, two of them more than once, so often that it matters."""
     names = letters(generator, 4)
-    words = [*LECTURE, *["ab"] * whole(generator, 2, 4), *["bcd"] * whole(generator, 2, 4)]
-    pair = [("a", "b"), ("b", "c"), ("c", "d")][whole(generator, 0, 2)]
-    return [list(spelt(word, names)) for word in words], tuple(spelt(part, names) for part in pair)
+    while True:
+        words = [*LECTURE, *["ab"] * whole(generator, 2, 4), *["bcd"] * whole(generator, 2, 4)]
+        pair = [("a", "b"), ("b", "c"), ("c", "d")][whole(generator, 0, 2)]
+        if abs(each_word_once(words, pair) - score_reference(words, pair)) > 0.01:
+            return [list(spelt(word, names)) for word in words], tuple(spelt(part, names) for part in pair)
 
 
 def merged_corpus(generator: Generator) -> tuple[Words, Pair]:
