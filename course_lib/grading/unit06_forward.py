@@ -233,7 +233,7 @@ def table_gradient(answer: Callable, ids: Tensor, tokens: Tensor, positions: Ten
     out = answer(ids, tokens, positions, blocks)
     if not isinstance(out, Tensor) or out.shape != (*ids.shape, len(tokens)) or not out.requires_grad:
         return torch.zeros_like(tokens)
-    out[:, :-1].clamp(min=1e-9).log().gather(-1, ids[:, 1:, None]).sum().backward()
+    (out[:, :-1].clamp(min=0) + 1e-9).log().gather(-1, ids[:, 1:, None]).sum().backward()
     return torch.zeros_like(tokens) if tokens.grad is None else tokens.grad
 
 
