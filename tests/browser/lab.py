@@ -406,3 +406,18 @@ def outputs_in_sight(page) -> list[str]:
     """The texts of what stands below the cells and takes up room."""
     return page.evaluate("""() => [...document.querySelectorAll('.jp-OutputArea-child')]
         .filter(one => one.offsetHeight).map(one => one.innerText)""")
+
+
+def enlarge_head(frame, n: int) -> int:
+    """Click picture n of bertviz's model view until its tokens show; how many texts that added.
+
+    While the page settles, a click can come too early.
+    """
+    texts = frame.locator("svg text")
+    before = texts.count()
+    for _ in range(40):
+        frame.locator("svg rect").nth(n).click(force=True)
+        frame.page.wait_for_timeout(100)
+        if texts.count() != before:
+            break
+    return texts.count() - before

@@ -10,6 +10,7 @@ import pytest
 from anywidget import AnyWidget
 from hostile import HOSTILE, TOKENS
 from hostile_views import FIGURES, VIEWS, html_of, typed
+from lab import enlarge_head
 
 from course_lib import site as site_module
 from course_lib.lessons import LESSONS
@@ -77,7 +78,7 @@ def looked_at(frame, name):
       return {{ ...({READ})(), texts: [] }};
     }})""")
     if name == "model_view":  # the tokens stand beside a head that is enlarged
-        frame.locator("svg rect").nth(2).click(force=True)
+        assert enlarge_head(frame, 2)
         found.append(frame.evaluate(READ))
     for choice in frame.locator("select").all():
         for value in choice.locator("option").evaluate_all("options => options.map((one) => one.value)")[1:]:

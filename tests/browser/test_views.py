@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lab import Server, write_notebook
+from lab import Server, enlarge_head, write_notebook
 
 from course_lib.viz import explore
 from course_lib.viz.labels import visible
@@ -434,13 +434,7 @@ def test_model_view_draws_every_head_and_enlarges_the_one_clicked(notebook):
     frame = notebook.frames("Model view")[0]
     before = len(lines_of(frame))
     assert before >= 3 * 4 * 12 * 12
-    texts = frame.locator("svg text").count()
-    for _ in range(20):  # while the page settles, a click can come too early
-        frame.locator("svg rect").nth(5).click(force=True)
-        frame.page.wait_for_timeout(100)
-        if frame.locator("svg text").count() != texts:
-            break
-    assert frame.locator("svg text").count() >= texts + 2 * 12
+    assert enlarge_head(frame, 5) >= 2 * 12
 
 
 def test_neuron_view_draws_and_expands(notebook):
