@@ -79,6 +79,7 @@ def test_the_widget_lives_alone_and_leaves_the_rest_of_the_page_as_it_is(page):
     assert sizing == ["border-box", "content-box"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["a fresh kernel", "no kernel at all"])
 def test_a_reopened_notebook_shows_the_living_view_and_no_error_line(page, kernel, root, server, browser):
     notebook = nbformat.read(root / "live.ipynb", as_version=4)
@@ -106,6 +107,7 @@ def test_a_reopened_notebook_shows_the_living_view_and_no_error_line(page, kerne
     del browser.errors[noted:]
 
 
+@pytest.mark.slow
 def test_an_untrusted_notebook_shows_the_picture_and_no_error_line(page, root, browser):
     with Server(root) as stranger:  # its trust store has never seen this notebook
         opened = browser.open(stranger, "live.ipynb")

@@ -140,6 +140,7 @@ def test_nothing_is_cut_off_at_any_width(play):
     assert_fits(play, assert_right, (1000, 620, 480))
 
 
+@pytest.mark.slow
 def test_it_lives_in_jupyterlab(root, server, browser):
     noted = len(browser.errors), len(browser.outside)
     vocab = {token: i for i, token in enumerate([*SPECIAL, *WORDS, HOSTILE])}

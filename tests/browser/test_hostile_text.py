@@ -19,7 +19,7 @@ from course_lib.viz.labels import visible
 from course_lib.viz.noise_draws import words_of
 
 PRESSED = 80  # buttons of a view: what is chosen is told in words
-pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
+pytestmark = [pytest.mark.filterwarnings("ignore:Glyph"), pytest.mark.slow]
 # All that the views' own scripts make.
 OWN = set(
     re.findall(
@@ -119,7 +119,7 @@ def frames(page, views):
 def test_a_view_shows_every_token_as_text(frames, name):
     found = [one for frame in frames[name] for one in looked_at(frame, name)]
     # bertviz's drawings are as wide as they like: their frame scrolls.
-    assert_text_only(found, wide=name != "model_view")
+    assert_text_only(found, wide=name not in ("model_view", "neuron_view"))
     seen = "\n".join(text for one in found for text in one["texts"])
     missing = {kind for kind, label in labels(name) if label not in seen}
     assert not missing

@@ -127,6 +127,7 @@ def test_it_starts_as_told(play):
     assert play.locator(".kinds [aria-pressed=true]").all_inner_texts() == ["GPT"]
 
 
+@pytest.mark.slow
 def test_every_prefix_width_and_padding_gives_the_librarys_mask(play):
     layers, at = cycle([1, 3, 2, 6, 4, 5]), cycle([6, 0, 3, 5])
     knobs = {
@@ -149,6 +150,7 @@ def test_every_prefix_width_and_padding_gives_the_librarys_mask(play):
                 assert knob is None or seen[knob[0].lower()] == knob[1]
 
 
+@pytest.mark.slow
 def test_every_order_and_both_streams_are_the_librarys(play):
     choose(play, "XLNet")
     orders = []
@@ -354,6 +356,7 @@ def test_it_fits_every_width(open_view, n):
     frame.page.set_viewport_size(size)
 
 
+@pytest.mark.slow
 def test_it_lives_in_jupyterlab_and_survives_reopening(root, server, browser):
     before = len(browser.errors), len(browser.outside)
     cell = f"""from course_lib.viz import mask_playground
@@ -376,6 +379,7 @@ mask_playground({TOKENS!r}, {SCORES.tolist()!r}, title="See and be seen")"""
     assert (len(browser.errors), len(browser.outside)) == before
 
 
+@pytest.mark.slow
 def test_a_stranger_sees_the_picture(root, server, browser):
     assert_stranger_sees_picture(root, browser, "masks.ipynb", "See and be seen")
 

@@ -235,6 +235,7 @@ def test_it_fits_every_width(play):
     assert_fits(play, assert_right)
 
 
+@pytest.mark.slow
 def test_it_lives_in_jupyterlab_and_survives_reopening(root, server, browser):
     before = len(browser.errors), len(browser.outside)
     cell = f"""from course_lib.viz import noise_playground
@@ -255,5 +256,6 @@ noise_playground({TEXTS!r}, seed={SEED}, title="Make noise")"""
     assert (len(browser.errors), len(browser.outside)) == before
 
 
+@pytest.mark.slow
 def test_a_stranger_sees_the_picture(root, server, browser):
     assert_stranger_sees_picture(root, browser, "noise.ipynb", "Make noise")

@@ -197,6 +197,7 @@ table = PromptTable((("A joy.", "up"), ("Dull.", "down")), (("I laughed.", "up")
 prompt_view(table, title="Move the examples")"""
 
 
+@pytest.mark.slow
 def test_it_lives_in_jupyterlab_and_survives_reopening(root, server, browser):
     before = len(browser.errors), len(browser.outside)
     write_notebook(root / "prompts.ipynb", [CELL])
@@ -216,5 +217,6 @@ def test_it_lives_in_jupyterlab_and_survives_reopening(root, server, browser):
     assert (len(browser.errors), len(browser.outside)) == before
 
 
+@pytest.mark.slow
 def test_a_stranger_sees_the_picture(root, server, browser):
     assert_stranger_sees_picture(root, browser, "prompts.ipynb", "Move the examples")

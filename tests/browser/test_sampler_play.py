@@ -152,6 +152,7 @@ def test_nothing_is_cut_off_at_any_width(play):
     assert_fits(play, assert_right, (1000, 620, 480))
 
 
+@pytest.mark.slow
 def test_it_lives_in_jupyterlab_and_its_picture_stands_in_when_untrusted(root, server, browser):
     cell = f"""import torch
 from course_lib.models import GPT, GPTConfig

@@ -106,6 +106,7 @@ def test_nothing_is_cut_off_at_any_width(play):
     assert_fits(play, assert_right, (1000, 620, 480))
 
 
+@pytest.mark.slow
 def test_it_lives_in_jupyterlab(root, server, browser):
     cell = f"""from course_lib.viz import temperature_playground
 temperature_playground({SIMILARITY.tolist()}, {ROWS!r}, {COLUMNS!r}, title="Find the partner")"""

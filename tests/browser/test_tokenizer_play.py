@@ -197,6 +197,7 @@ def test_nothing_overflows_a_narrow_window(play):
     play.page.set_viewport_size(size)
 
 
+@pytest.mark.slow
 def test_it_lives_in_jupyterlab(root, server, browser):
     cell = """from course_lib.tokenization import train_bpe
 from course_lib.viz import tokenizer_playground

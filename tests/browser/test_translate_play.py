@@ -125,6 +125,7 @@ from course_lib.viz import translate_playground
 translate_playground(None, None, {TEXTS!r}, translate=translate, title="Ask it")"""
 
 
+@pytest.mark.slow
 def test_words_of_ones_own_are_answered_and_the_examples_survive_reopening(root, server, browser):
     noted = browser.errors, browser.outside, browser.dialogs
     before = [len(notes) for notes in noted]
@@ -170,5 +171,6 @@ def test_words_of_ones_own_are_answered_and_the_examples_survive_reopening(root,
     assert len(browser.outside) == before[1]
 
 
+@pytest.mark.slow
 def test_a_stranger_sees_the_picture(root, server, browser):
     assert_stranger_sees_picture(root, browser, "translate.ipynb", "Ask it")
