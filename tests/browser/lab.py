@@ -421,3 +421,10 @@ def enlarge_head(frame, n: int) -> int:
         if texts.count() != before:
             break
     return texts.count() - before
+
+
+def wait_for_views(page) -> None:
+    """Until the script of every frame of the page has made something."""
+    made = "() => document.body?.innerText.trim().length || document.querySelectorAll('svg *, canvas').length"
+    for handle in page.query_selector_all("iframe"):
+        handle.content_frame().wait_for_function(made)

@@ -10,7 +10,7 @@ import pytest
 from anywidget import AnyWidget
 from hostile import HOSTILE, TOKENS
 from hostile_views import FIGURES, VIEWS, html_of, typed
-from lab import enlarge_head
+from lab import enlarge_head, wait_for_views
 
 from course_lib import site as site_module
 from course_lib.lessons import LESSONS
@@ -102,7 +102,7 @@ def page(browser, views):
     noted = browser.errors, browser.outside, browser.dialogs
     before = [len(notes) for notes in noted]
     page.set_content("<body>" + "".join(html_of(one) for made in views.values() for one in made))
-    page.wait_for_load_state("networkidle")
+    wait_for_views(page)
     yield page
     page.close()
     assert [notes[n:] for notes, n in zip(noted, before)] == [[], [], []]
@@ -215,7 +215,7 @@ def opened(browser, path):
     page = browser.page()
     before = [len(notes) for notes in (browser.errors, browser.outside, browser.dialogs)]
     page.goto(path.as_uri())
-    page.wait_for_load_state("networkidle")
+    wait_for_views(page)
     notes = (browser.errors, browser.outside, browser.dialogs)
     return page, lambda: [one[n:] for one, n in zip(notes, before)]
 

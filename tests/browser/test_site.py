@@ -36,7 +36,6 @@ def page(browser):
 @pytest.mark.parametrize("lesson", THERE, ids=lambda lesson: lesson.name)
 def test_every_view_of_a_page_draws_without_a_kernel(pages, page, lesson):
     page.goto((pages / f"{lesson.name}.html").as_uri())
-    page.wait_for_load_state("networkidle")
     assert page.title() == f"{lesson.number} · {lesson.title}"
     frames = [handle.content_frame() for handle in page.query_selector_all("iframe")]
     for frame in frames:
@@ -48,8 +47,8 @@ def test_every_view_of_a_page_draws_without_a_kernel(pages, page, lesson):
 
 def test_the_samplers_slider_answers_the_keyboard(pages, page):
     page.goto((pages / "06_gpt_causal_lm.html").as_uri())
-    page.wait_for_load_state("networkidle")
     sampler = page.query_selector("iframe").content_frame()
+    sampler.wait_for_function(DRAWN)
     slider = sampler.locator("input[type=range]").first
     before = sampler.locator("body").inner_text()
     slider.focus()
