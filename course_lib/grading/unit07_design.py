@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
+from course_lib.grading.designs import faultless
+from course_lib.grading.task import Misconception, Part, Task, Unfit
 from course_lib.grading.unit07_predict import PREDICTED
 
 KEYS = ("order", "layers", "rate", "seed", "steps")
@@ -94,16 +96,7 @@ def waste(rows: list[tuple]) -> str:
     return "" if len(set(rows)) == len(rows) else "some run is there twice"
 
 
-def runs_case(fault: Callable[[list[tuple]], str], name: str, idea: str, experiment: str) -> Case:
-    return Case(
-        name,
-        lambda generator: (),
-        idea,
-        experiment,
-        judge=lambda got: got or None,
-        call=lambda answer: fault(rows_of(answer)),
-        names=("what the runs can show",),
-    )
+runs_case = partial(faultless, rows_of, names="what the runs can show")
 
 
 RUNS = Part(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
+from course_lib.grading.designs import faultless
+from course_lib.grading.task import Misconception, Part, Task, Unfit
 from course_lib.grading.unit09_predict import PREDICTED
 
 # ---- a noise for paragraphs of 100 tokens ----
@@ -89,21 +90,6 @@ def too_sure(choice: Settings) -> str:
     if choice["infilling"] == 0:
         return "there are no spans"
     return "" if math.exp(-choice["mean_span"]) >= EMPTY else "fewer than one span in fifty is empty"
-
-
-def faultless(
-    read: Callable[[Callable], object], fault: Callable, name: str, idea: str, experiment: str
-) -> Case:
-    """A row that passes when `fault`, of what `read` makes of the answer, has nothing to say."""
-    return Case(
-        name,
-        lambda generator: (),
-        idea,
-        experiment,
-        judge=lambda got: got or None,
-        call=lambda answer: fault(read(answer)),
-        names=("what it lacks",),
-    )
 
 
 NOISE = Part(

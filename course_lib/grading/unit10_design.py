@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from course_lib.grading.designs import faultless
 from course_lib.grading.predictions import Predictions
 from course_lib.grading.task import Case, Misconception, Part, Task, Unfit
 
@@ -223,19 +224,10 @@ def read(spans: Spans) -> str:
 
 
 def plan_case(fault: Callable[[Spans], str], name: str, idea: str, experiment: str) -> Case:
-    def found(answer: Callable) -> str:
-        spans = spans_of(answer)
+    def found(spans: Spans) -> str:
         return disorder(spans) or fault(spans)
 
-    return Case(
-        name,
-        lambda generator: (),
-        idea,
-        experiment,
-        judge=lambda got: got or None,
-        call=found,
-        names=("what the spans do",),
-    )
+    return faultless(spans_of, found, name, idea, experiment, "what the spans do")
 
 
 def chosen(*spans: tuple[int, int]) -> Callable[[], Spans]:
